@@ -1,0 +1,1 @@
+//! The bake: plan, apply, verify, manifest.

@@ -1,0 +1,147 @@
+//! Files that appear whole or not at all: a temporary beside the destination, synced, then renamed over it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::cleanup::Temporary;
+use super::io_error::PathError;
+
+/// What the name of every unfinished file ends in; whoever holds a project's lock may remove such files.
+pub const PARTIAL_SUFFIX: &str = ".mln-partial";
+
+/// Whether a finished file is forced to the disk before it gets its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Sync the file and its directory: it survives a power cut.
+    Sync,
+    /// Leave the writing to the kernel.
+    NoSync,
+}
+
+/// A file under construction. Dropped before [`AtomicFile::persist`], it vanishes.
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: File,
+    temporary: Temporary,
+    destination: PathBuf,
+}
+
+impl AtomicFile {
+    /// Begins a file that will replace `destination`; the temporary lies beside it, readable by its owner until
+    /// it is persisted with its final `mode`.
+    pub fn create(destination: &Path) -> Result<Self, PathError> {
+        let mut name = destination.file_name().unwrap_or_default().to_os_string();
+        name.push(PARTIAL_SUFFIX);
+        let path = destination.with_file_name(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(PathError::on("remove the left-over", &path)(error));
+            }
+            _ => {}
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(PathError::on("create", &path))?;
+        Ok(Self {
+            file,
+            temporary: Temporary::register(path),
+            destination: destination.to_path_buf(),
+        })
+    }
+
+    /// The open file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The path of the temporary, for programs that want a name.
+    pub fn temporary_path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Gives the file its final name, replacing what had it.
+    pub fn persist(self, durability: Durability) -> Result<(), PathError> {
+        let Self {
+            file,
+            temporary,
+            destination,
+        } = self;
+        if durability == Durability::Sync {
+            file.sync_all().map_err(PathError::on("sync", temporary.path()))?;
+        }
+        fs::rename(temporary.path(), &destination)
+            .map_err(PathError::on("rename into place", &destination))?;
+        temporary.forget();
+        if durability == Durability::Sync {
+            sync_directory(&destination)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes `content` to `destination` so that it appears whole or not at all.
+pub fn write(destination: &Path, content: &[u8], durability: Durability) -> Result<(), PathError> {
+    let file = AtomicFile::create(destination)?;
+    file.file()
+        .write_all(content)
+        .map_err(PathError::on("write", file.temporary_path()))?;
+    file.persist(durability)
+}
+
+/// Removes every unfinished file directly inside `directory`; call it only under the lock that guards it.
+pub fn remove_left_overs(directory: &Path) -> Result<usize, PathError> {
+    let mut removed = 0;
+    for entry in fs::read_dir(directory).map_err(PathError::on("read the directory", directory))? {
+        let path = entry
+            .map_err(PathError::on("read the directory", directory))?
+            .path();
+        if path.as_os_str().to_string_lossy().ends_with(PARTIAL_SUFFIX) {
+            fs::remove_file(&path).map_err(PathError::on("remove the left-over", &path))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Syncs the directory that holds `path`, so that a rename survives a power cut.
+fn sync_directory(path: &Path) -> Result<(), PathError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(directory)
+        .and_then(|handle| handle.sync_all())
+        .map_err(PathError::on("sync", directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_file_leaves_nothing_and_the_old_content_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        write(&path, b"old", Durability::NoSync).unwrap();
+        let file = AtomicFile::create(&path).unwrap();
+        file.file().write_all(b"new").unwrap();
+        drop(file);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn left_overs_of_a_killed_run_are_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = AtomicFile::create(&directory.path().join("root.img")).unwrap();
+        let left_over = file.temporary_path().to_path_buf();
+        std::mem::forget(file);
+        assert!(left_over.exists());
+        assert_eq!(remove_left_overs(directory.path()).unwrap(), 1);
+        assert!(!left_over.exists());
+    }
+}

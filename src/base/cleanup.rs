@@ -1,0 +1,57 @@
+//! Temporaries that vanish on drop, and on a signal through [`remove_all`].
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Every temporary that exists now.
+static TEMPORARIES: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// A file that is removed when this value is dropped.
+#[derive(Debug)]
+pub struct Temporary {
+    path: PathBuf,
+}
+
+impl Temporary {
+    /// Takes charge of removing `path`.
+    pub fn register(path: PathBuf) -> Self {
+        temporaries().insert(path.clone());
+        Self { path }
+    }
+
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives up the charge: the file stays.
+    pub fn forget(self) {
+        temporaries().remove(&self.path);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // A file that is gone already is what was wanted; any other failure leaves a left-over that the next run removes.
+        drop(fs::remove_file(&self.path));
+        temporaries().remove(&self.path);
+    }
+}
+
+/// Removes every registered temporary; for a signal handler's thread that is about to end the process.
+///
+/// The registry stays locked afterwards, so that no other thread makes a new temporary while the process ends.
+pub fn remove_all() {
+    let guard = temporaries();
+    for path in guard.iter() {
+        drop(fs::remove_file(path));
+    }
+    std::mem::forget(guard);
+}
+
+fn temporaries() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,78 @@
+//! The one interface through which bytes are read and written.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// A run of bytes with a length. Reads and writes are positioned, so that threads may share a device.
+pub trait BlockDevice: Send + Sync + fmt::Debug {
+    /// The device's length in bytes.
+    fn len_bytes(&self) -> u64;
+
+    /// Fills `buffer` from `offset_bytes` on; a range that reaches beyond the end is an error.
+    fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
+
+    /// Writes `bytes` at `offset_bytes`; a range that reaches beyond the end is an error.
+    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError>;
+
+    /// Changes the length to `len_bytes`; new bytes read as zero, cut bytes are gone.
+    fn set_len_bytes(&self, len_bytes: u64) -> Result<(), DeviceError>;
+
+    /// Forces what was written to stable storage, where there is such a thing.
+    fn sync(&self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+}
+
+/// Says why a device could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// The system refused.
+    #[error("cannot {operation} {len_bytes} bytes at {offset_bytes}")]
+    Io {
+        /// `read`, `write`, `resize` or `sync`.
+        operation: &'static str,
+        /// Where the range begins.
+        offset_bytes: u64,
+        /// How long the range is.
+        len_bytes: u64,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// The range reaches beyond the device.
+    #[error("{len_bytes} bytes at {offset_bytes} lie beyond the device's end at {device_len_bytes}")]
+    OutOfRange {
+        /// Where the range begins.
+        offset_bytes: u64,
+        /// How long the range is.
+        len_bytes: u64,
+        /// The device's length.
+        device_len_bytes: u64,
+    },
+    /// The device may only be read.
+    #[error("the device is read-only")]
+    ReadOnly,
+}
+
+impl<D: BlockDevice + ?Sized> BlockDevice for Arc<D> {
+    fn len_bytes(&self) -> u64 {
+        (**self).len_bytes()
+    }
+
+    fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        (**self).read_at(offset_bytes, buffer)
+    }
+
+    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+        (**self).write_at(offset_bytes, bytes)
+    }
+
+    fn set_len_bytes(&self, len_bytes: u64) -> Result<(), DeviceError> {
+        (**self).set_len_bytes(len_bytes)
+    }
+
+    fn sync(&self) -> Result<(), DeviceError> {
+        (**self).sync()
+    }
+}

@@ -1,0 +1,1 @@
+//! Speaking about project text: source, span, diagnostic, rendering, suggestions.

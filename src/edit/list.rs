@@ -1,0 +1,123 @@
+//! The edits of one host, in the order in which they are applied, at most one for each path.
+
+use std::collections::HashMap;
+
+use super::change::{Change, Edit};
+use crate::base::GuestPath;
+
+/// An ordered list of edits with one entry a path: a later edit of the same path is merged into the earlier one.
+#[derive(Debug, Clone, Default)]
+pub struct EditList {
+    edits: Vec<Edit>,
+    places: HashMap<GuestPath, usize>,
+}
+
+impl EditList {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `edit`; where its path has one already, the new state counts, attributes that it leaves open stay as
+    /// they were wanted, and both origins are kept.
+    pub fn push(&mut self, edit: Edit) {
+        if let Some(place) = self.places.get(&edit.path) {
+            merge(&mut self.edits[*place], edit);
+        } else {
+            self.places.insert(edit.path.clone(), self.edits.len());
+            self.edits.push(edit);
+        }
+    }
+
+    /// Adds every edit of `other`, in order.
+    pub fn extend(&mut self, other: impl IntoIterator<Item = Edit>) {
+        other.into_iter().for_each(|edit| self.push(edit));
+    }
+
+    /// The edit of `path`, if there is one.
+    pub fn get(&self, path: &GuestPath) -> Option<&Edit> {
+        self.places.get(path).map(|place| &self.edits[*place])
+    }
+
+    /// The edits in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Edit> {
+        self.edits.iter()
+    }
+
+    /// How many paths are edited.
+    pub fn len(&self) -> usize {
+        self.edits.len()
+    }
+
+    /// Whether nothing is edited.
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+}
+
+impl IntoIterator for EditList {
+    type Item = Edit;
+    type IntoIter = std::vec::IntoIter<Edit>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.edits.into_iter()
+    }
+}
+
+/// Puts `later` over `earlier`, both of the same path.
+fn merge(earlier: &mut Edit, mut later: Edit) {
+    if let (Some(old), Some(new)) = (attributes(&mut earlier.change), attributes(&mut later.change)) {
+        *new = old.overlaid(*new);
+    }
+    earlier.change = later.change;
+    for origin in later.origins {
+        if !earlier.origins.contains(&origin) {
+            earlier.origins.push(origin);
+        }
+    }
+}
+
+/// The attributes that a change sets, if it makes anything.
+fn attributes(change: &mut Change) -> Option<&mut super::Attributes> {
+    match change {
+        Change::File { attributes, .. }
+        | Change::Directory { attributes }
+        | Change::Symlink { attributes, .. } => Some(attributes),
+        Change::Absent => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Attributes;
+    use super::*;
+    use crate::base::Origin;
+
+    #[test]
+    fn a_later_edit_of_a_path_wins_and_keeps_attributes_and_origins() {
+        let path = GuestPath::literal("/etc/shadow");
+        let mut list = EditList::new();
+        list.push(Edit::file(
+            path.clone(),
+            "a",
+            Attributes::owned(0o640, 0, 42),
+            Origin::implied("users"),
+        ));
+        list.push(Edit::file(
+            path.clone(),
+            "b",
+            Attributes::default(),
+            Origin::implied("root_password"),
+        ));
+        assert_eq!(list.len(), 1);
+        let edit = list.get(&path).unwrap();
+        let wanted = Edit::file(
+            path,
+            "b",
+            Attributes::owned(0o640, 0, 42),
+            Origin::implied("users"),
+        );
+        assert_eq!(edit.change, wanted.change);
+        assert_eq!(edit.origins.len(), 2);
+    }
+}

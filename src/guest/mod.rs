@@ -1,0 +1,1 @@
+//! Guest configuration: from a host and a view of the guest to edits, pure.

@@ -1,0 +1,1 @@
+//! From a delta to the file that a machine boots.

@@ -1,0 +1,1 @@
+//! Text to tree: knows no keyword's meaning.

@@ -1,0 +1,1 @@
+//! What a machine is started with, as pure values.

@@ -1,0 +1,276 @@
+//! The project as the later stages see it: plain values, each with the line that set it.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use crate::base::{ByteSize, GuestPath, Origin, Sourced};
+
+/// A whole project, checked.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The project's name.
+    pub name: String,
+    /// The hosts, sorted by name in natural order (`node2` before `node10`).
+    pub hosts: Vec<Host>,
+    /// The switches, sorted by name.
+    pub switches: Vec<Switch>,
+}
+
+/// A host's short name: letters, digits and inner hyphens, at most 63; what the guest calls itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostName(String);
+
+/// One virtual machine.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Its name.
+    pub name: HostName,
+    /// Where the host's block begins.
+    pub origin: Origin,
+    /// What runs it.
+    pub platform: Sourced<Platform>,
+    /// The template's name, as written.
+    pub template: Sourced<String>,
+    /// How large the root file system shall be.
+    pub size: Sourced<SizeRequest>,
+    /// The size of the swap image.
+    pub swap: Option<Sourced<ByteSize>>,
+    /// The machine's memory.
+    pub memory: Sourced<ByteSize>,
+    /// How many processors it has; `None` leaves it to the platform.
+    pub vcpus: Option<Sourced<u32>>,
+    /// Where its console goes.
+    pub term: Sourced<Terminal>,
+    /// The server that runs it; `None` for this one.
+    pub service_host: Option<Sourced<String>>,
+    /// Start order, 1 to 99 (0 before all); lower first.
+    pub boot_order: Sourced<u32>,
+    /// The kernel file on the server.
+    pub kernel: Option<Sourced<String>>,
+    /// The initial ramdisk file on the server.
+    pub ramdisk: Option<Sourced<String>>,
+    /// The addresses of its name servers; empty leaves the template's.
+    pub nameservers: Vec<Sourced<Ipv4Addr>>,
+    /// Root's password hash, written to the shadow file as it is.
+    pub root_password: Option<Sourced<String>>,
+    /// Accounts to have, in order.
+    pub users: Vec<Sourced<Account>>,
+    /// Groups to have, in order.
+    pub groups: Vec<Sourced<Group>>,
+    /// Network interfaces, sorted by name.
+    pub interfaces: Vec<Interface>,
+    /// Shell lines run once at every start, in order, verbatim.
+    pub startup: Vec<Sourced<String>>,
+    /// Shell lines run at shutdown, in order, verbatim.
+    pub shutdown: Vec<Sourced<String>>,
+    /// Kernel modules to load at start; `None` leaves the template's list.
+    pub modules: Option<Sourced<Vec<String>>>,
+    /// Files and trees to copy in, in order.
+    pub files: Vec<Sourced<FileCopy>>,
+    /// Further disks and file systems.
+    pub mounts: Vec<Sourced<ExtraMount>>,
+    /// Lines for the Xen configuration, verbatim.
+    pub xen_extra: Vec<Sourced<String>>,
+}
+
+/// What runs a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// User-Mode Linux, the language's default.
+    Uml,
+    /// Xen, paravirtual.
+    Xen,
+    /// Xen with full virtualisation (keyword `hvm`).
+    XenHvm,
+    /// QEMU (keywords `qemu` and `kvm`).
+    Qemu,
+}
+
+/// How large a root file system shall be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SizeRequest {
+    /// `size`: this long, or as long as the template where that is longer.
+    Total(ByteSize),
+    /// `free_space`: the template's length and this much more.
+    FreeSpace(ByteSize),
+}
+
+/// Where a console goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// A window of its own.
+    Xterm,
+    /// A `screen` session called `<host>.<project>`.
+    Screen,
+    /// A `tmux` session.
+    Tmux,
+    /// A pseudo-terminal.
+    Pty,
+    /// A log file.
+    Log,
+    /// Nowhere.
+    None,
+}
+
+/// An account of the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The login name.
+    pub name: String,
+    /// The password hash, written to the shadow file as it is; `None` locks the password.
+    pub password_hash: Option<String>,
+    /// The home directory; `None` for `/home/NAME`.
+    pub home: Option<GuestPath>,
+    /// The numeric id; `None` for the next free one.
+    pub uid: Option<u32>,
+}
+
+/// A group of the guest and its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// The group's name.
+    pub name: String,
+    /// The login names to add, in order.
+    pub members: Vec<Sourced<String>>,
+}
+
+/// One network interface.
+#[derive(Debug, Clone)]
+pub struct Interface {
+    /// Its name in the guest, such as `eth0`.
+    pub name: String,
+    /// Where its block begins.
+    pub origin: Origin,
+    /// How it gets its address; `None` leaves it unconfigured.
+    pub address: Option<Sourced<InterfaceAddress>>,
+    /// The network mask.
+    pub netmask: Option<Sourced<Ipv4Addr>>,
+    /// The broadcast address.
+    pub broadcast: Option<Sourced<Ipv4Addr>>,
+    /// The default gateway.
+    pub gateway: Option<Sourced<Ipv4Addr>>,
+    /// The project switch it is plugged into.
+    pub switch: Option<Sourced<String>>,
+    /// The host bridge it is plugged into; goes before `switch`.
+    pub bridge: Option<Sourced<String>>,
+    /// Its hardware address, `xx:xx:xx:xx:xx:xx` in lower case.
+    pub mac: Option<Sourced<String>>,
+}
+
+/// How an interface gets its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InterfaceAddress {
+    /// From a DHCP server.
+    Dhcp,
+    /// Fixed.
+    Static(Ipv4Addr),
+}
+
+/// A virtual Ethernet segment of the project.
+#[derive(Debug, Clone)]
+pub struct Switch {
+    /// Its name.
+    pub name: String,
+    /// Where its block begins.
+    pub origin: Origin,
+    /// Whether it repeats to all ports, as a hub.
+    pub hub: bool,
+    /// The host bridge that stands for it; `None` for a name made from switch and project.
+    pub bridge: Option<Sourced<String>>,
+    /// The socket of a switch that others made.
+    pub socket: Option<Sourced<String>>,
+    /// The host's tap device to attach.
+    pub tap: Option<Sourced<String>>,
+    /// The server that runs it.
+    pub service_host: Option<Sourced<String>>,
+}
+
+/// A file or tree to copy into the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCopy {
+    /// The source, relative to the files directory unless absolute.
+    pub source: String,
+    /// The destination in the guest; a trailing slash in the project means "into this directory".
+    pub destination: GuestPath,
+    /// Whether the destination was written with a trailing slash.
+    pub into_directory: bool,
+    /// The mode of every file copied; `None` keeps each source's.
+    pub mode: Option<u16>,
+}
+
+/// A further disk or file system of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraMount {
+    /// An image file or device of the server, or the remote part of an `nfs` mount.
+    pub source: String,
+    /// Where the guest mounts it.
+    pub mount_point: GuestPath,
+    /// The file system's type.
+    pub file_system: String,
+    /// The mount options; `defaults` where the project gives none.
+    pub options: String,
+}
+
+/// The device names that a platform gives a guest's disks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RootDevice {
+    /// The name up to the letter, such as `xvd`.
+    prefix: &'static str,
+}
+
+impl Platform {
+    /// What the platform calls a guest's disks.
+    pub fn root_device(self) -> RootDevice {
+        let prefix = match self {
+            Self::Uml => "ubd",
+            Self::Xen | Self::XenHvm => "xvd",
+            Self::Qemu => "vd",
+        };
+        RootDevice { prefix }
+    }
+
+    /// The platform's name in messages and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uml => "uml",
+            Self::Xen => "xen",
+            Self::XenHvm => "xen-hvm",
+            Self::Qemu => "qemu",
+        }
+    }
+}
+
+impl RootDevice {
+    /// The guest's name of its disk number `index` from 0, such as `/dev/xvda`.
+    ///
+    /// # Panics
+    /// If `index` is 26 or more.
+    pub fn disk(self, index: usize) -> String {
+        let letter = ('a'..='z')
+            .nth(index)
+            .expect("a host has fewer than 26 disks, as the project check holds");
+        format!("/dev/{}{letter}", self.prefix)
+    }
+}
+
+impl HostName {
+    /// Takes `name` if a guest can be called so.
+    pub fn new(name: &str) -> Option<Self> {
+        let inner = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let fits = (1..=63).contains(&name.len()) && !name.starts_with('-') && !name.ends_with('-');
+        (inner && fits).then(|| Self(name.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}

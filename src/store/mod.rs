@@ -1,0 +1,1 @@
+//! What exists on disk of a project over time: layout, lock, versions.

@@ -1,0 +1,1 @@
+//! The template store: definitions, import, build, digest, versions.

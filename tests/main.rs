@@ -1,0 +1,8 @@
+//! Behaviour tests: one binary, one file per behaviour. Outside judges (e2fsck, debugfs, ...) are required, never
+//! skipped; `scripts/test` installs them.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy's exemption for tests does not reach helper functions"
+)]
+
+mod layering;
