@@ -5,4 +5,6 @@
     reason = "clippy's exemption for tests does not reach helper functions"
 )]
 
+mod ext_judges;
 mod layering;
+mod support;

@@ -1,0 +1,35 @@
+//! What the behaviour tests share: outside judges, images made by mke2fs, and a second reader's view of an image.
+//!
+//! A judge that is not installed fails the test with the name of the Debian package that has it; nothing is skipped.
+
+mod judge;
+mod mkfs;
+mod tree;
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+use mln_image::base::digest::Sha256Digest;
+use mln_image::base::process;
+
+pub(crate) use judge::{debugfs, e2fsck_clean, e2fsck_damaged};
+pub(crate) use mkfs::{BlockSize, ExtKind, Mkfs};
+pub(crate) use tree::{Content, Node, Tree};
+
+/// A command that runs `program`, which the Debian package `package` brings.
+pub(crate) fn tool(program: &str, package: &str) -> Command {
+    match process::find(program, env::var_os("PATH").as_ref()) {
+        Some(path) => {
+            let mut command = Command::new(path);
+            command.env("LC_ALL", "C").env("TZ", "UTC");
+            command
+        }
+        None => panic!("`{program}` is not installed: the tests need the Debian package `{package}`"),
+    }
+}
+
+/// The digest of the whole file, holes included.
+pub(crate) fn sha256(path: &Path) -> Sha256Digest {
+    Sha256Digest::of_reader(std::fs::File::open(path).unwrap()).unwrap()
+}
