@@ -22,6 +22,15 @@
 //! One direction: no stage looks back, no stage prints, none reads the clock, the environment or the home directory.
 //! Those come in as arguments from [`cli`]. Which layer may name which is held by `tests/layering.rs`.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_lossless,
+        reason = "tests count small things"
+    )
+)]
+
 pub mod bake;
 pub mod base;
 pub mod block;

@@ -76,3 +76,24 @@ impl<D: BlockDevice + ?Sized> BlockDevice for Arc<D> {
         (**self).sync()
     }
 }
+
+/// The length of a slice, as a device counts.
+pub(crate) fn len_of(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// Checks that `len_bytes` at `offset_bytes` lie within a device of `device_len_bytes`, and gives the range's end.
+pub(crate) fn check_range(
+    offset_bytes: u64,
+    len_bytes: u64,
+    device_len_bytes: u64,
+) -> Result<u64, DeviceError> {
+    match offset_bytes.checked_add(len_bytes) {
+        Some(end) if end <= device_len_bytes => Ok(end),
+        _ => Err(DeviceError::OutOfRange {
+            offset_bytes,
+            len_bytes,
+            device_len_bytes,
+        }),
+    }
+}

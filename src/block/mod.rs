@@ -17,6 +17,18 @@
     )
 )]
 
+mod delta;
 mod device;
+mod faulty;
+mod file;
+mod memory;
+mod overlay;
+mod unit;
 
+pub use delta::Delta;
 pub use device::{BlockDevice, DeviceError};
+pub use faulty::FaultyDevice;
+pub use file::FileDevice;
+pub use memory::MemoryDevice;
+pub use overlay::Overlay;
+pub use unit::UNIT_BYTES;

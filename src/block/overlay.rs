@@ -1,0 +1,234 @@
+//! A device whose changes stay in memory, over a base that is never written.
+//!
+//! ```text
+//!   base     |....|....|....|....|            shared, read-only
+//!   overlay       |####|         |####|       whole units, only those that were written
+//!   reading  |....|####|....|....|####|0000|  beyond the base all is zero
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::delta::Delta;
+use super::device::{BlockDevice, DeviceError, check_range, len_of};
+use super::unit::{UNIT, UNIT_BYTES, Unit, pieces, pieces_mut, read_base};
+
+/// A writable device over a read-only base: what is written is kept in memory by units of [`UNIT_BYTES`].
+pub struct Overlay {
+    base: Arc<dyn BlockDevice>,
+    state: RwLock<State>,
+}
+
+/// What differs from the base.
+struct State {
+    len_bytes: u64,
+    /// Bytes of the base from here on are cut off, even if the device grew again later.
+    base_end_bytes: u64,
+    units: BTreeMap<u64, Unit>,
+}
+
+impl Overlay {
+    /// An overlay without changes, as long as `base`.
+    pub fn new(base: Arc<dyn BlockDevice>) -> Self {
+        let len_bytes = base.len_bytes();
+        let state = State {
+            len_bytes,
+            base_end_bytes: len_bytes,
+            units: BTreeMap::new(),
+        };
+        Self {
+            base,
+            state: RwLock::new(state),
+        }
+    }
+
+    /// Gives the difference. Units that were written with what the base has anyway are no difference, and are left out.
+    pub fn finish(self) -> Result<Delta, DeviceError> {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let State {
+            len_bytes,
+            base_end_bytes,
+            mut units,
+        } = state;
+        let mut old = [0_u8; UNIT_BYTES];
+        let mut unchanged = Vec::new();
+        for (number, unit) in &units {
+            read_base(&*self.base, base_end_bytes, number.saturating_mul(UNIT), &mut old)?;
+            if old == **unit {
+                unchanged.push(*number);
+            }
+        }
+        for number in unchanged {
+            units.remove(&number);
+        }
+        Ok(Delta::new(len_bytes, base_end_bytes, units))
+    }
+
+    /// How many bytes of changes are held in memory.
+    pub fn held_bytes(&self) -> u64 {
+        u64::try_from(self.read().units.len())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(UNIT)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BlockDevice for Overlay {
+    fn len_bytes(&self) -> u64 {
+        self.read().len_bytes
+    }
+
+    fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        let state = self.read();
+        check_range(offset_bytes, len_of(buffer), state.len_bytes)?;
+        if state.units.is_empty() {
+            return read_base(&*self.base, state.base_end_bytes, offset_bytes, buffer);
+        }
+        for (place, piece) in pieces_mut(offset_bytes, buffer) {
+            match state.units.get(&place.unit) {
+                Some(unit) => piece.copy_from_slice(place.slice(unit)),
+                None => read_base(&*self.base, state.base_end_bytes, place.offset_bytes(), piece)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+        let mut state = self.write();
+        check_range(offset_bytes, len_of(bytes), state.len_bytes)?;
+        for (place, piece) in pieces(offset_bytes, bytes) {
+            if let Some(unit) = state.units.get_mut(&place.unit) {
+                place.slice_mut(unit).copy_from_slice(piece);
+                continue;
+            }
+            let mut unit = Box::new([0; UNIT_BYTES]);
+            if piece.len() < UNIT_BYTES {
+                let start = place.unit.saturating_mul(UNIT);
+                read_base(&*self.base, state.base_end_bytes, start, &mut unit[..])?;
+            }
+            place.slice_mut(&mut unit).copy_from_slice(piece);
+            state.units.insert(place.unit, unit);
+        }
+        Ok(())
+    }
+
+    fn set_len_bytes(&self, len_bytes: u64) -> Result<(), DeviceError> {
+        let mut state = self.write();
+        if len_bytes < state.len_bytes {
+            state.base_end_bytes = state.base_end_bytes.min(len_bytes);
+            drop(state.units.split_off(&len_bytes.div_ceil(UNIT)));
+            let inside = usize::try_from(len_bytes % UNIT).unwrap_or_default();
+            if inside > 0
+                && let Some(unit) = state.units.get_mut(&(len_bytes / UNIT))
+            {
+                unit.iter_mut().skip(inside).for_each(|byte| *byte = 0);
+            }
+        }
+        state.len_bytes = len_bytes;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Overlay {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.read();
+        formatter
+            .debug_struct("Overlay")
+            .field("base", &self.base)
+            .field("len_bytes", &state.len_bytes)
+            .field("changed_units", &state.units.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MemoryDevice;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn base(len: usize) -> Arc<MemoryDevice> {
+        Arc::new(MemoryDevice::from_bytes(
+            (0..len).map(|index| (index % 251) as u8 + 1).collect(),
+        ))
+    }
+
+    fn content(device: &dyn BlockDevice) -> Vec<u8> {
+        let mut bytes = vec![0; device.len_bytes() as usize];
+        device.read_at(0, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_unit_written_with_the_same_bytes_is_no_difference() {
+        let base = base(20_000);
+        let overlay = Overlay::new(base.clone());
+        let same = content(&*base)[4096..8192].to_vec();
+        overlay.write_at(4096, &same).unwrap();
+        overlay.write_at(9000, b"new").unwrap();
+        assert_eq!(overlay.held_bytes(), 8192);
+        let delta = overlay.finish().unwrap();
+        assert_eq!(
+            delta.units().map(|(offset, _)| offset).collect::<Vec<_>>(),
+            [8192]
+        );
+    }
+
+    #[test]
+    fn cut_bytes_stay_cut_when_the_device_grows_again() {
+        let overlay = Overlay::new(base(10_000));
+        overlay.set_len_bytes(5000).unwrap();
+        overlay.set_len_bytes(12_000).unwrap();
+        let bytes = content(&overlay);
+        assert!(bytes[..5000].iter().all(|byte| *byte != 0));
+        assert!(bytes[5000..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn ranges_beyond_the_end_are_refused() {
+        let overlay = Overlay::new(base(100));
+        assert!(matches!(
+            overlay.write_at(99, b"ab"),
+            Err(DeviceError::OutOfRange { .. })
+        ));
+        assert!(matches!(
+            overlay.read_at(u64::MAX, &mut [0]),
+            Err(DeviceError::OutOfRange { .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn an_overlay_reads_like_plain_memory(
+            steps in prop::collection::vec((0_u64..30_000, prop::collection::vec(any::<u8>(), 0..9000), any::<bool>()), 1..12)
+        ) {
+            let base = base(20_000);
+            let before = content(&*base);
+            let overlay = Overlay::new(base.clone());
+            let mut model = before.clone();
+            for (offset, bytes, resize) in steps {
+                if resize {
+                    overlay.set_len_bytes(offset).unwrap();
+                    model.resize(offset as usize, 0);
+                } else if offset as usize + bytes.len() <= model.len() {
+                    overlay.write_at(offset, &bytes).unwrap();
+                    model[offset as usize..][..bytes.len()].copy_from_slice(&bytes);
+                }
+            }
+            prop_assert_eq!(&content(&overlay), &model);
+            let delta = overlay.finish().unwrap();
+            let mut read = vec![0; model.len()];
+            delta.read_at(&*base, 0, &mut read).unwrap();
+            prop_assert_eq!(read, model);
+            prop_assert_eq!(content(&*base), before);
+        }
+    }
+}
