@@ -5,6 +5,7 @@
     reason = "clippy's exemption for tests does not reach helper functions"
 )]
 
+mod cli_frame;
 mod ext_judges;
 mod layering;
 mod support;

@@ -1,0 +1,35 @@
+//! The commands: one file each, with its arguments and what it does.
+
+mod config;
+mod list;
+
+use super::error::CommandError;
+use super::options::Places;
+use super::ui::Ui;
+
+/// Every command, by name.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    List(list::Args),
+    #[command(visible_alias = "write_config")]
+    Config(config::Args),
+}
+
+/// What every command is given besides its own arguments.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    /// The directories to work with.
+    pub(crate) places: Places,
+    /// Whether answers shall be JSON.
+    pub(crate) json: bool,
+    /// Where answers go.
+    pub(crate) ui: &'a Ui,
+}
+
+/// Runs `command`.
+pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), CommandError> {
+    match command {
+        Command::List(arguments) => list::run(&arguments, context),
+        Command::Config(arguments) => config::run(&arguments, context),
+    }
+}

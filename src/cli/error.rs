@@ -1,0 +1,113 @@
+//! Errors at the edge: which exit code they give, and what would help.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use crate::base::PathError;
+
+/// Whose fault it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ErrorKind {
+    /// The work could not be done.
+    Work,
+    /// The command line or the project is wrong.
+    Usage,
+    /// A defect of this program.
+    Internal,
+    /// Whoever read our output has gone away; there is nobody to tell.
+    BrokenPipe,
+}
+
+/// A command that did not succeed.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    /// Whose fault it is.
+    pub(crate) kind: ErrorKind,
+    /// What went wrong, with its causes.
+    pub(crate) source: Box<dyn Error + Send + Sync>,
+    /// Ways out, one a line.
+    pub(crate) hints: Vec<String>,
+}
+
+impl ErrorKind {
+    /// The code that the process ends with.
+    pub(crate) fn exit_code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::BrokenPipe => 0,
+            Self::Work => 1,
+            Self::Usage => 2,
+            Self::Internal => 3,
+        })
+    }
+}
+
+impl CommandError {
+    /// The work failed.
+    pub(crate) fn work(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Work, source)
+    }
+
+    /// The user asked for something wrong.
+    pub(crate) fn usage(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(ErrorKind::Usage, source)
+    }
+
+    /// An error of the given kind.
+    pub(crate) fn new(kind: ErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The message with its causes, the outermost first, on one line.
+    pub(crate) fn message(&self) -> String {
+        chain(&*self.source)
+    }
+}
+
+/// `error` and its causes on one line, joined by colons; a cause that its parent's text ends with is left out.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        let shown = current.to_string();
+        if !text.ends_with(&shown) {
+            text.push_str(": ");
+            text.push_str(&shown);
+        }
+        cause = current.source();
+    }
+    text
+}
+
+impl From<PathError> for CommandError {
+    fn from(error: PathError) -> Self {
+        Self::work(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_message_names_every_cause_once() {
+        let inner = PathError::on("read", "/x")(io::Error::from_raw_os_error(2));
+        let error = CommandError::from(inner).hint("look elsewhere");
+        assert_eq!(
+            error.message(),
+            "cannot read `/x`: No such file or directory (os error 2)"
+        );
+        assert_eq!(error.hints, ["look elsewhere"]);
+    }
+}
