@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 use std::io::{self, Read};
+use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
@@ -49,6 +50,35 @@ impl serde::Serialize for Sha256Digest {
     }
 }
 
+/// Says that a text is not 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a SHA-256 digest")]
+pub struct DigestError(pub String);
+
+impl FromStr for Sha256Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let refused = || DigestError(text.to_owned());
+        let mut digest = [0; 32];
+        if text.len() != 2 * digest.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(refused());
+        }
+        for (byte, start) in digest.iter_mut().zip((0..).step_by(2)) {
+            let pair = text.get(start..start + 2).ok_or_else(refused)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| refused())?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Sha256Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +88,14 @@ mod tests {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Sha256Digest::of(b"abc").to_string(), abc);
         assert_eq!(Sha256Digest::of_reader(&b"abc"[..]).unwrap().to_string(), abc);
+    }
+
+    #[test]
+    fn a_written_digest_is_read_back_and_nothing_else_is() {
+        let digest = Sha256Digest::of(b"abc");
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        for wrong in ["", "ab", &"g".repeat(64), &"+1".repeat(32), &"0".repeat(65)] {
+            assert_eq!(wrong.parse::<Sha256Digest>(), Err(DigestError(wrong.to_owned())));
+        }
     }
 }
