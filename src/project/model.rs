@@ -59,6 +59,8 @@ pub struct Host {
     pub groups: Vec<Sourced<Group>>,
     /// Network interfaces, sorted by name.
     pub interfaces: Vec<Interface>,
+    /// What configures the network in the guest (keyword `renderer`); `None` goes by what the template holds.
+    pub renderer: Option<Sourced<Renderer>>,
     /// Shell lines run once at every start, in order, verbatim.
     pub startup: Vec<Sourced<String>>,
     /// Shell lines run at shutdown, in order, verbatim.
@@ -117,7 +119,8 @@ pub enum Terminal {
 pub struct Account {
     /// The login name.
     pub name: String,
-    /// The password hash, written to the shadow file as it is; `None` locks the password.
+    /// The password hash, written to the shadow file as it is; `None` locks the password of a new account and
+    /// leaves an existing one's alone.
     pub password_hash: Option<String>,
     /// The home directory; `None` for `/home/NAME`.
     pub home: Option<GuestPath>,
@@ -164,6 +167,20 @@ pub enum InterfaceAddress {
     Dhcp,
     /// Fixed.
     Static(Ipv4Addr),
+}
+
+/// What configures the network inside a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Renderer {
+    /// `ifup` by `/etc/network/interfaces`.
+    Ifupdown,
+    /// Netplan by `/etc/netplan/*.yaml`.
+    Netplan,
+    /// systemd-networkd by `/etc/systemd/network/*.network`.
+    Networkd,
+    /// `NetworkManager` by its connection profiles.
+    NetworkManager,
 }
 
 /// A virtual Ethernet segment of the project.
@@ -272,5 +289,35 @@ impl HostName {
 impl fmt::Display for HostName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+impl Renderer {
+    /// The renderer's name, as the keyword `renderer` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ifupdown => "ifupdown",
+            Self::Netplan => "netplan",
+            Self::Networkd => "networkd",
+            Self::NetworkManager => "networkmanager",
+        }
+    }
+
+    /// The renderer called `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::Ifupdown,
+            Self::Netplan,
+            Self::Networkd,
+            Self::NetworkManager,
+        ]
+        .into_iter()
+        .find(|renderer| renderer.name() == name)
+    }
+}
+
+impl std::fmt::Display for Renderer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
     }
 }
