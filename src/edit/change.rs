@@ -19,7 +19,8 @@ pub struct Edit {
 /// What a path shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A regular file with this content. An existing file keeps the attributes that are not given, and its xattrs.
+    /// A regular file with this content. An existing file keeps the attributes that are not given, and its xattrs; a
+    /// symbolic link there is replaced by the file.
     File {
         /// The whole content.
         content: Content,
@@ -67,6 +68,16 @@ pub struct Attributes {
     pub uid: Option<u32>,
     /// The group.
     pub gid: Option<u32>,
+}
+
+impl Content {
+    /// The content's length in bytes.
+    pub fn len_bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Self::HostFile { len_bytes, .. } => *len_bytes,
+        }
+    }
 }
 
 impl Attributes {

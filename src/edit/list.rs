@@ -1,6 +1,6 @@
 //! The edits of one host, in the order in which they are applied, at most one for each path.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::change::{Change, Edit};
 use crate::base::GuestPath;
@@ -9,7 +9,7 @@ use crate::base::GuestPath;
 #[derive(Debug, Clone, Default)]
 pub struct EditList {
     edits: Vec<Edit>,
-    places: HashMap<GuestPath, usize>,
+    places: BTreeMap<GuestPath, usize>,
 }
 
 impl EditList {
@@ -37,6 +37,17 @@ impl EditList {
     /// The edit of `path`, if there is one.
     pub fn get(&self, path: &GuestPath) -> Option<&Edit> {
         self.places.get(path).map(|place| &self.edits[*place])
+    }
+
+    /// The edits of what lies below `directory`, by path.
+    pub(super) fn below<'a>(&'a self, directory: &GuestPath) -> impl Iterator<Item = &'a Edit> {
+        // The lowest byte that a name may hold, so that nothing below sorts before it.
+        let first = directory.join(b"\x01").unwrap_or_else(|_| directory.clone());
+        let directory = directory.clone();
+        self.places
+            .range(first..)
+            .take_while(move |(path, _)| path.starts_with(&directory))
+            .map(|(_, place)| &self.edits[*place])
     }
 
     /// The edits in order.
@@ -92,6 +103,26 @@ mod tests {
     use super::super::Attributes;
     use super::*;
     use crate::base::Origin;
+
+    #[test]
+    fn below_finds_whole_components_only() {
+        let mut list = EditList::new();
+        for path in ["/a", "/a-b/c", "/a/b", "/a/b/c", "/a0"] {
+            list.push(Edit::directory(
+                GuestPath::literal(path),
+                Attributes::default(),
+                Origin::implied("test"),
+            ));
+        }
+        let below = |path| {
+            list.below(&GuestPath::literal(path))
+                .map(|edit| edit.path.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(below("/a"), ["/a/b", "/a/b/c"]);
+        assert_eq!(below("/"), ["/a", "/a-b/c", "/a/b", "/a/b/c", "/a0"]);
+        assert_eq!(below("/b"), Vec::<String>::new());
+    }
 
     #[test]
     fn a_later_edit_of_a_path_wins_and_keeps_attributes_and_origins() {

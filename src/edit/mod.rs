@@ -10,9 +10,11 @@
 //! ```
 
 mod change;
+mod effect;
 mod list;
 mod view;
 
 pub use change::{Attributes, Change, Content, Edit};
+pub use effect::{Effect, effective};
 pub use list::EditList;
 pub use view::{EditedView, GuestView, NodeInfo, ViewError};

@@ -102,9 +102,7 @@ impl<'a> EditedView<'a> {
 
     /// Whether an edit makes something below `path`, so that it will be a directory.
     fn is_made_parent(&self, path: &GuestPath) -> bool {
-        self.edits
-            .iter()
-            .any(|edit| edit.change != Change::Absent && edit.path != *path && edit.path.starts_with(path))
+        self.edits.below(path).any(|edit| edit.change != Change::Absent)
     }
 }
 
@@ -161,11 +159,9 @@ impl GuestView for EditedView<'_> {
             self.base.list(&path)?
         }
         .unwrap_or_default();
-        for edit in self.edits.iter() {
-            let below = edit.path.components().nth(path.components().count());
-            if let Some(name) = below.filter(|_| edit.path.starts_with(&path)) {
-                names.push(name.to_vec());
-            }
+        let depth = path.components().count();
+        for edit in self.edits.below(&path) {
+            names.extend(edit.path.components().nth(depth).map(<[u8]>::to_vec));
         }
         names.sort();
         names.dedup();
@@ -256,13 +252,7 @@ fn resolve_parent(view: &dyn GuestView, path: &GuestPath) -> Result<GuestPath, V
 fn edited_info(edit: &Edit, old: Option<NodeInfo>) -> Option<NodeInfo> {
     let (kind, attributes, default_mode, len_bytes) = match &edit.change {
         Change::Absent => return None,
-        Change::File { content, attributes } => {
-            let len_bytes = match content {
-                Content::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-                Content::HostFile { len_bytes, .. } => *len_bytes,
-            };
-            (FileKind::Regular, attributes, 0o644, len_bytes)
-        }
+        Change::File { content, attributes } => (FileKind::Regular, attributes, 0o644, content.len_bytes()),
         Change::Directory { attributes } => (FileKind::Directory, attributes, 0o755, 0),
         Change::Symlink { target, attributes } => (
             FileKind::Symlink,
@@ -283,7 +273,7 @@ fn edited_info(edit: &Edit, old: Option<NodeInfo>) -> Option<NodeInfo> {
 }
 
 /// The bytes of an edit's content.
-fn read_content(content: &Content, path: &GuestPath) -> Result<Vec<u8>, ViewError> {
+pub(super) fn read_content(content: &Content, path: &GuestPath) -> Result<Vec<u8>, ViewError> {
     match content {
         Content::Bytes(bytes) => Ok(bytes.to_vec()),
         Content::HostFile { path: file, .. } => fs::read(file).map_err(|source| ViewError::Read {
