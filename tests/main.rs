@@ -7,5 +7,6 @@
 
 mod cli_frame;
 mod ext_judges;
+mod lang_text;
 mod layering;
 mod support;

@@ -1,0 +1,230 @@
+//! The texts that a run has read, and places in them.
+
+use std::sync::Arc;
+
+use crate::base::Origin;
+
+/// One text of a [`SourceMap`]; the number is its place in reading order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(u32);
+
+/// A range of bytes in one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The text.
+    pub source: SourceId,
+    /// The first byte, from 0.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+/// A line and a column, both from 1; the column counts characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineColumn {
+    /// The line, from 1.
+    pub line: u32,
+    /// The character in the line, from 1.
+    pub column: u32,
+}
+
+/// One text with its name.
+#[derive(Debug)]
+pub struct Source {
+    name: Arc<str>,
+    text: Arc<str>,
+    line_starts: Vec<u32>,
+    included_at: Option<Span>,
+}
+
+/// Every text read in a run, in reading order.
+#[derive(Debug, Default)]
+pub struct SourceMap {
+    sources: Vec<Source>,
+}
+
+impl SourceMap {
+    /// The longest text that is taken, in bytes; spans count in 32 bits.
+    pub const TEXT_MAX: usize = 16 << 20;
+
+    /// Makes a map without texts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a text called `name`; `included_at` is the directive that asked for it.
+    ///
+    /// # Panics
+    /// If the text is longer than [`Self::TEXT_MAX`]; loaders refuse such files.
+    pub fn add(
+        &mut self,
+        name: impl Into<Arc<str>>,
+        text: impl Into<Arc<str>>,
+        included_at: Option<Span>,
+    ) -> SourceId {
+        let text = text.into();
+        assert!(text.len() <= Self::TEXT_MAX, "the loader limits a text's length");
+        let line_starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(place, _)| position(place + 1)))
+            .collect();
+        self.sources.push(Source {
+            name: name.into(),
+            text,
+            line_starts,
+            included_at,
+        });
+        SourceId(position(self.sources.len() - 1))
+    }
+
+    /// The text `id`.
+    pub fn get(&self, id: SourceId) -> &Source {
+        &self.sources[id.0 as usize]
+    }
+
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Whether no text was read.
+    pub fn is_empty(&self) -> bool {
+        self.sources.is_empty()
+    }
+
+    /// The characters of `span`.
+    pub fn text(&self, span: Span) -> &str {
+        self.get(span.source)
+            .text
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// The line and column where `span` begins.
+    pub fn line_column(&self, span: Span) -> LineColumn {
+        self.get(span.source).line_column(span.start)
+    }
+
+    /// The place of `span` as file, line and the line's text.
+    pub fn origin(&self, span: Span) -> Origin {
+        let source = self.get(span.source);
+        let line = source.line_of(span.start);
+        Origin {
+            file: Arc::clone(&source.name),
+            line,
+            text: Arc::from(source.line_text(line).trim()),
+        }
+    }
+
+    /// Where the text of `span` was included, outermost last.
+    pub fn include_chain(&self, span: Span) -> impl Iterator<Item = Span> + '_ {
+        std::iter::successors(self.get(span.source).included_at, |place| {
+            self.get(place.source).included_at
+        })
+    }
+}
+
+impl Source {
+    /// The file as the user named it.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// The line, from 1, that holds byte `offset`.
+    pub fn line_of(&self, offset: u32) -> u32 {
+        position(self.line_starts.partition_point(|start| *start <= offset))
+    }
+
+    /// The text of `line`, from 1, without its end.
+    pub fn line_text(&self, line: u32) -> &str {
+        let start = self.line_start(line) as usize;
+        let rest = self.text.get(start..).unwrap_or_default();
+        rest.split('\n').next().unwrap_or_default().trim_end_matches('\r')
+    }
+
+    /// The first byte of the line that holds byte `offset`.
+    pub fn line_start_of(&self, offset: u32) -> u32 {
+        self.line_start(self.line_of(offset))
+    }
+
+    /// The first byte of `line`, from 1.
+    pub(super) fn line_start(&self, line: u32) -> u32 {
+        let index = line.saturating_sub(1) as usize;
+        self.line_starts
+            .get(index)
+            .copied()
+            .unwrap_or(position(self.text.len()))
+    }
+
+    fn line_column(&self, offset: u32) -> LineColumn {
+        let line = self.line_of(offset);
+        let before = self.text.get(self.line_start(line) as usize..offset as usize);
+        LineColumn {
+            line,
+            column: position(before.unwrap_or_default().chars().count() + 1),
+        }
+    }
+}
+
+impl Span {
+    /// Makes the span of bytes `start` to `end` of `source`.
+    ///
+    /// # Panics
+    /// If an offset is beyond any text that a [`SourceMap`] takes.
+    pub fn new(source: SourceId, start: usize, end: usize) -> Self {
+        Self {
+            source,
+            start: position(start),
+            end: position(end),
+        }
+    }
+
+    /// The span from the start of this one to the end of `other`, which lies in the same text.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        Self {
+            end: self.end.max(other.end),
+            ..self
+        }
+    }
+}
+
+/// An offset in a text, or a count of texts or lines, which `TEXT_MAX` keeps far below 2^32.
+fn position(place: usize) -> u32 {
+    u32::try_from(place).expect("a text is at most 16 MiB long")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_characters_from_one() {
+        let mut map = SourceMap::new();
+        let id = map.add("a.mln", "ab\nø x\r\n", None);
+        let place = |offset| map.line_column(Span::new(id, offset, offset));
+        assert_eq!(place(0), LineColumn { line: 1, column: 1 });
+        assert_eq!(place(2), LineColumn { line: 1, column: 3 });
+        assert_eq!(place(6), LineColumn { line: 2, column: 3 });
+        assert_eq!(place(9), LineColumn { line: 3, column: 1 });
+        assert_eq!(map.get(id).line_text(2), "ø x");
+        assert_eq!(map.origin(Span::new(id, 6, 7)).to_string(), "a.mln:2: ø x");
+    }
+
+    #[test]
+    fn include_chain_leads_to_the_outermost_file() {
+        let mut map = SourceMap::new();
+        let outer = map.add("outer", "#include a", None);
+        let middle = map.add("middle", "#include b", Some(Span::new(outer, 0, 10)));
+        let inner = map.add("inner", "x", Some(Span::new(middle, 0, 10)));
+        let chain: Vec<SourceId> = map
+            .include_chain(Span::new(inner, 0, 1))
+            .map(|span| span.source)
+            .collect();
+        assert_eq!(chain, [middle, outer]);
+    }
+}

@@ -1,0 +1,98 @@
+//! A tree as canonical text: one statement a line, four blanks a level, comments kept.
+
+use super::lexer::SPECIAL;
+use super::tree::{Block, Comment, Node, Tree, Word};
+
+/// Writes `tree` as canonical text, which reads as the same tree and formats to itself.
+pub fn format(tree: &Tree) -> String {
+    let mut writer = Writer {
+        text: String::new(),
+        depth: 0,
+    };
+    writer.nodes(&tree.nodes);
+    writer.text
+}
+
+struct Writer {
+    text: String,
+    depth: usize,
+}
+
+impl Writer {
+    fn nodes(&mut self, nodes: &[Node]) {
+        for (index, node) in nodes.iter().enumerate() {
+            match node {
+                Node::Item(item) => self.line(&joined(&item.words)),
+                Node::Definition(definition) => {
+                    let value = joined(&definition.words);
+                    self.line(format!("{} = {value}", definition.name.text).trim_end());
+                }
+                Node::Line(line) => self.line(&line.text),
+                Node::Block(block) => self.block(block),
+                Node::Include(include) => self.line(&format!("#include {}", include.path.text)),
+                Node::Comment(comment) => self.comment(comment, self.depth > 0 || index > 0),
+                Node::BlankLine => self.text.push('\n'),
+            }
+        }
+    }
+
+    fn block(&mut self, block: &Block) {
+        let header = joined(&block.header);
+        if block.nodes.is_empty() {
+            return self.line(&format!("{header} {{ }}"));
+        }
+        self.line(&format!("{header} {{"));
+        self.depth += 1;
+        self.nodes(&block.nodes);
+        self.depth -= 1;
+        self.line("}");
+    }
+
+    fn comment(&mut self, comment: &Comment, has_line_before: bool) {
+        if comment.trailing && has_line_before && !self.text.ends_with("\n\n") {
+            self.text.pop();
+            if self.text.ends_with('\\') {
+                // In shell text a backslash would protect the blank, and `#` would begin no comment.
+                self.text.push(' ');
+            }
+            self.text.push(' ');
+            self.text.push_str(&comment.text);
+            self.text.push('\n');
+            return;
+        }
+        // A comment that stood behind something since dropped must not become a directive.
+        match comment.text.strip_prefix("#include") {
+            Some(rest) if rest.starts_with(char::is_whitespace) => self.line(&format!("# include{rest}")),
+            _ => self.line(&comment.text),
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        for _ in 0..self.depth {
+            self.text.push_str("    ");
+        }
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+}
+
+/// The words with one blank between, special characters protected.
+fn joined(words: &[Word]) -> String {
+    let mut text = String::new();
+    for (index, word) in words.iter().enumerate() {
+        if index > 0 {
+            text.push(' ');
+        }
+        let mut letters = word.text.chars().peekable();
+        while let Some(letter) = letters.next() {
+            let next_is_protected = letters
+                .peek()
+                .is_some_and(|next| *next == '\\' || SPECIAL.contains(next));
+            if SPECIAL.contains(&letter) || (letter == '\\' && next_is_protected) {
+                text.push('\\');
+            }
+            text.push(letter);
+        }
+    }
+    text
+}

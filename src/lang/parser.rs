@@ -1,0 +1,485 @@
+//! Tokens to tree, with recovery: a fault is noted and the rest of the text is read all the same.
+
+use std::sync::Arc;
+
+use super::error::{ErrorList, Suspect, SyntaxError, SyntaxErrorKind};
+use super::lexer::Lexer;
+use super::token::{Token, TokenKind};
+use super::tree::{Block, Comment, Definition, Include, Item, Node, ShellLine, Tree, Word};
+use crate::diag::{SourceId, SourceMap, Span};
+
+/// How deep blocks may lie in blocks.
+pub const NESTING_MAX: usize = 32;
+
+/// Says whether the block at a path of headers, outermost first, holds lines.
+pub type LineBlocks = fn(path: &[&str]) -> bool;
+
+/// Reads the text `source` as a file of its own.
+pub fn parse(sources: &SourceMap, source: SourceId, line_blocks: LineBlocks) -> (Tree, Vec<SyntaxError>) {
+    parse_within(sources, source, line_blocks, &[])
+}
+
+/// Reads the text `source` as if it stood inside the blocks with the headers `path`.
+pub fn parse_within(
+    sources: &SourceMap,
+    source: SourceId,
+    line_blocks: LineBlocks,
+    path: &[String],
+) -> (Tree, Vec<SyntaxError>) {
+    let text = sources.get(source).text();
+    let mut parser = Parser {
+        sources,
+        text,
+        lexer: Lexer::new(source, text),
+        line_blocks,
+        path: path.to_vec(),
+        frames: Vec::new(),
+        words: Vec::new(),
+        line_is_empty: false,
+        suspect: None,
+        errors: ErrorList::default(),
+    };
+    let root_holds_lines = !path.is_empty() && parser.holds_lines();
+    parser
+        .frames
+        .push(Frame::new(Vec::new(), Span::new(source, 0, 0), root_holds_lines));
+    parser.run();
+    parser.finish()
+}
+
+/// A block whose end is still to come; the first is the text itself.
+struct Frame {
+    header: Vec<Word>,
+    open: Span,
+    holds_lines: bool,
+    nodes: Vec<Node>,
+    /// The indentation of each line among `nodes`, in order; `None` for one behind the opening brace.
+    indentations: Vec<Option<Span>>,
+}
+
+struct Parser<'a> {
+    sources: &'a SourceMap,
+    text: &'a str,
+    lexer: Lexer<'a>,
+    line_blocks: LineBlocks,
+    /// The headers of the open blocks.
+    path: Vec<String>,
+    frames: Vec<Frame>,
+    /// The words of the statement at hand.
+    words: Vec<Word>,
+    /// Whether nothing was read since the last newline.
+    line_is_empty: bool,
+    suspect: Option<Suspect>,
+    errors: ErrorList,
+}
+
+impl Frame {
+    fn new(header: Vec<Word>, open: Span, holds_lines: bool) -> Self {
+        Self {
+            header,
+            open,
+            holds_lines,
+            nodes: Vec::new(),
+            indentations: Vec::new(),
+        }
+    }
+}
+
+impl Parser<'_> {
+    fn run(&mut self) {
+        loop {
+            let token = if self.top().holds_lines {
+                self.lexer.next_line()
+            } else {
+                self.lexer.next_token()
+            };
+            let was_empty = std::mem::replace(&mut self.line_is_empty, token.kind == TokenKind::Newline);
+            match token.kind {
+                TokenKind::End => return,
+                TokenKind::Word(text) => self.words.push(Word {
+                    text,
+                    span: token.span,
+                }),
+                TokenKind::Semicolon => self.end_statement(),
+                TokenKind::Newline => {
+                    self.end_statement();
+                    if was_empty && !matches!(self.top().nodes.last(), None | Some(Node::BlankLine)) {
+                        self.push(Node::BlankLine);
+                    }
+                }
+                TokenKind::Comment => self.comment(token.span),
+                TokenKind::Include(path) => self.include(path),
+                TokenKind::Line { indentation } => self.line(token.span, indentation),
+                TokenKind::Open => {
+                    if !self.open(&token) {
+                        return;
+                    }
+                }
+                TokenKind::Close => self.close(&token),
+            }
+        }
+    }
+
+    /// Ends the text: what is still open was never closed.
+    fn finish(mut self) -> (Tree, Vec<SyntaxError>) {
+        self.end_statement();
+        while self.frames.len() > 1 {
+            let frame = self.frames.pop().expect("the loop's condition");
+            let span = frame_span(&frame);
+            let header = shown(&frame.header);
+            let suspect = self.suspect.take();
+            self.error(SyntaxErrorKind::UnclosedBlock { header, suspect }, span);
+            self.push_block(frame);
+        }
+        let mut root = self
+            .frames
+            .pop()
+            .expect("the text's own frame is never popped before");
+        self.strip_indentation(&mut root);
+        trim_blank_lines(&mut root.nodes);
+        let mut errors = self.lexer.errors.into_vec();
+        errors.extend(self.errors.into_vec());
+        (Tree { nodes: root.nodes }, errors)
+    }
+
+    fn end_statement(&mut self) {
+        let words = std::mem::take(&mut self.words);
+        let Some(first) = words.first() else { return };
+        let Some(name) = first.text.strip_prefix('$') else {
+            return self.push(Node::Item(Item { words }));
+        };
+        if words.get(1).is_none_or(|second| &*second.text != "=") {
+            if let Some((name, value)) = name.split_once('=') {
+                let value = std::iter::once(value).chain(words[1..].iter().map(|word| &*word.text));
+                let meant = format!("${name} = {}", value.collect::<Vec<_>>().join(" "));
+                let word = first.text.to_string();
+                self.error(SyntaxErrorKind::GluedDefinition { word, meant }, first.span);
+            }
+            return self.push(Node::Item(Item { words }));
+        }
+        let (name, span) = (first.text.to_string(), first.span);
+        if !is_variable_name(&name[1..]) {
+            self.error(SyntaxErrorKind::VariableName { name }, span);
+        } else if words.len() == 2 {
+            self.error(SyntaxErrorKind::EmptyDefinition { name }, span);
+        }
+        let mut words = words.into_iter();
+        let name = words.next().expect("the first word was looked at");
+        let words = words.skip(1).collect();
+        self.push(Node::Definition(Definition { name, words }));
+    }
+
+    fn comment(&mut self, span: Span) {
+        self.end_statement();
+        let trailing = !self.is_first_on_line(span);
+        let text = Arc::from(self.sources.text(span));
+        self.push(Node::Comment(Comment { text, trailing }));
+    }
+
+    fn include(&mut self, span: Span) {
+        let text = Arc::from(self.sources.text(span));
+        self.push(Node::Include(Include {
+            path: Word { text, span },
+        }));
+    }
+
+    fn line(&mut self, span: Span, indentation: Option<Span>) {
+        self.push(Node::Line(ShellLine {
+            text: Arc::from(self.sources.text(span)),
+            span,
+        }));
+        self.top_mut().indentations.push(indentation);
+    }
+
+    /// Begins a block; `false` if blocks are nested too deep to go on.
+    fn open(&mut self, token: &Token) -> bool {
+        let mut comments = Vec::new();
+        let mut header = std::mem::take(&mut self.words);
+        if header.is_empty() {
+            (header, comments) = self.adopt_statement();
+        }
+        if header.is_empty() {
+            self.error(SyntaxErrorKind::UnnamedBlock, token.span);
+        }
+        if self.path.len() == NESTING_MAX {
+            self.error(SyntaxErrorKind::TooDeep { max: NESTING_MAX }, token.span);
+            self.suspect = None;
+            self.frames.truncate(1);
+            return false;
+        }
+        self.path.push(shown(&header));
+        let holds_lines = self.holds_lines();
+        if holds_lines {
+            self.lexer.begin_lines();
+        }
+        let mut frame = Frame::new(header, token.span, holds_lines);
+        frame.nodes = comments;
+        self.frames.push(frame);
+        true
+    }
+
+    /// For a brace without words before it: the statement on the line before, and comments between.
+    fn adopt_statement(&mut self) -> (Vec<Word>, Vec<Node>) {
+        let nodes = &mut self.top_mut().nodes;
+        let comments = nodes
+            .iter()
+            .rev()
+            .take_while(|node| matches!(node, Node::Comment(_)))
+            .count();
+        let place = nodes.len() - comments;
+        if !matches!(nodes[..place].last(), Some(Node::Item(_))) {
+            return (Vec::new(), Vec::new());
+        }
+        let comments = nodes.split_off(place);
+        match nodes.pop() {
+            Some(Node::Item(item)) => (item.words, comments),
+            _ => (Vec::new(), comments),
+        }
+    }
+
+    fn close(&mut self, token: &Token) {
+        self.end_statement();
+        if self.frames.len() == 1 {
+            let suspect = self.suspect.take();
+            return self.error(SyntaxErrorKind::SurplusBrace { suspect }, token.span);
+        }
+        let frame = self.frames.pop().expect("more than one frame");
+        self.path.pop();
+        if self.suspect.is_none()
+            && self.is_first_on_line(token.span)
+            && self.column(token.span) < self.indentation_of_line(frame.open)
+        {
+            self.suspect = Some(Suspect {
+                header: shown(&frame.header),
+                brace: token.span,
+            });
+        }
+        self.push_block(frame);
+    }
+
+    fn push_block(&mut self, mut frame: Frame) {
+        self.strip_indentation(&mut frame);
+        trim_blank_lines(&mut frame.nodes);
+        self.push(Node::Block(Block {
+            header: frame.header,
+            open: frame.open,
+            holds_lines: frame.holds_lines,
+            nodes: frame.nodes,
+        }));
+    }
+
+    /// Gives each line of a block the indentation that it has beyond all others.
+    fn strip_indentation(&self, frame: &mut Frame) {
+        let texts = frame
+            .indentations
+            .iter()
+            .flatten()
+            .map(|span| self.sources.text(*span));
+        let shared = texts.reduce(|first, second| {
+            let same = first
+                .bytes()
+                .zip(second.bytes())
+                .take_while(|(one, other)| one == other)
+                .count();
+            // Indentation may hold blanks of several bytes, so the count may fall inside one.
+            first.get(..same).unwrap_or_default()
+        });
+        let shared = shared.unwrap_or_default().len();
+        let lines = frame.nodes.iter_mut().filter_map(|node| match node {
+            Node::Line(line) => Some(line),
+            _ => None,
+        });
+        for (line, indentation) in lines.zip(&frame.indentations) {
+            let own = indentation
+                .map(|span| self.sources.text(span))
+                .unwrap_or_default();
+            let beyond = own.get(shared..).unwrap_or_default();
+            if !beyond.is_empty() {
+                line.text = Arc::from(format!("{beyond}{}", line.text));
+            }
+        }
+    }
+
+    fn holds_lines(&self) -> bool {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        (self.line_blocks)(&path)
+    }
+
+    fn is_first_on_line(&self, span: Span) -> bool {
+        let start = self.sources.get(span.source).line_start_of(span.start);
+        let before = &self.text[start as usize..span.start as usize];
+        before
+            .chars()
+            .all(|letter| letter.is_whitespace() || letter == '\u{feff}')
+    }
+
+    fn column(&self, span: Span) -> usize {
+        self.sources.line_column(span).column as usize - 1
+    }
+
+    fn indentation_of_line(&self, span: Span) -> usize {
+        let line = self.sources.line_column(span).line;
+        let text = self.sources.get(span.source).line_text(line);
+        text.chars().take_while(|letter| letter.is_whitespace()).count()
+    }
+
+    fn top(&self) -> &Frame {
+        self.frames.last().expect("the text's own frame is always there")
+    }
+
+    fn top_mut(&mut self) -> &mut Frame {
+        self.frames
+            .last_mut()
+            .expect("the text's own frame is always there")
+    }
+
+    fn push(&mut self, node: Node) {
+        self.top_mut().nodes.push(node);
+    }
+
+    fn error(&mut self, kind: SyntaxErrorKind, span: Span) {
+        self.errors.push(SyntaxError { kind, span });
+    }
+}
+
+/// Whether `name`, without its dollar sign, may name a variable.
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The words as the reader knows them.
+fn shown(words: &[Word]) -> String {
+    let texts: Vec<&str> = words.iter().map(|word| &*word.text).collect();
+    texts.join(" ")
+}
+
+fn frame_span(frame: &Frame) -> Span {
+    match (frame.header.first(), frame.header.last()) {
+        (Some(first), Some(last)) => first.span.to(last.span),
+        _ => frame.open,
+    }
+}
+
+fn trim_blank_lines(nodes: &mut Vec<Node>) {
+    while matches!(nodes.last(), Some(Node::BlankLine)) {
+        nodes.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::{format, outline};
+
+    fn line_blocks(path: &[&str]) -> bool {
+        path.last() == Some(&"startup")
+    }
+
+    /// The outline of `text`, and its faults with their places.
+    fn read(text: &str) -> (String, String) {
+        let mut sources = SourceMap::new();
+        let id = sources.add("a", text, None);
+        let (tree, errors) = parse(&sources, id, line_blocks);
+        let shown = errors.iter().map(|error| {
+            let place = sources.line_column(error.span);
+            format!("{}:{} {}", place.line, place.column, error.kind)
+        });
+        (outline(&tree), shown.collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn ways_to_write_a_block_mean_the_same() {
+        let expected = "block \"host\" \"a\"\n  item \"memory\" \"1M\"\n  item \"xen\"\n";
+        for text in [
+            "host a {\n  memory 1M\n  xen\n}\n",
+            "host a{memory   1M;xen}",
+            "host a { memory 1M ; ; xen }",
+            "host a\n{\nmemory 1M # x\nxen }",
+            "host a # comment { ; }\n# another\n{ memory 1M\nxen\n}",
+            "host a { memory 1M; xen } # the end }",
+        ] {
+            assert_eq!(read(text), (expected.to_owned(), String::new()), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_keep_indentation_beyond_the_shared_one() {
+        let text = "startup {\n    for i in 1; do\n      echo  $i\n\n    # c\n    done\n}\n";
+        let lines = "lines \"startup\"\n  line \"for i in 1; do\"\n  line \"  echo  $i\"\n  line \"done\"\n";
+        assert_eq!(read(text).0, lines);
+    }
+
+    #[test]
+    fn faults_are_found_and_the_rest_is_read() {
+        for (text, faults, outline) in [
+            (
+                "a\n}\nb",
+                "2:1 surplus `}` closes no block",
+                "item \"a\"\nitem \"b\"\n",
+            ),
+            (
+                "a { b",
+                "1:1 block `a` is never closed",
+                "block \"a\"\n  item \"b\"\n",
+            ),
+            ("{ b }", "1:1 block without a name", "block \n  item \"b\"\n"),
+            (
+                "a#b",
+                "1:2 `#` begins a comment in the middle of a word",
+                "item \"a\"\n",
+            ),
+            (
+                "$w=11 2",
+                "1:1 `$w=11` does not define a variable",
+                "item \"$w=11\" \"2\"\n",
+            ),
+            (
+                "$w-x = 1",
+                "1:1 `$w-x` is not a variable's name",
+                "define \"$w-x\" \"1\"\n",
+            ),
+            (
+                "$w =\n",
+                "1:1 variable `$w` is defined without a value",
+                "define \"$w\" \n",
+            ),
+            ("a\u{1b}b", "1:2 control character U+001B", "item \"a\\u{1b}b\"\n"),
+        ] {
+            assert_eq!(read(text), (outline.to_owned(), faults.to_owned()), "{text}");
+        }
+        let deep = "a{".repeat(40);
+        assert_eq!(read(&deep).1, "1:66 blocks are nested more than 32 deep");
+    }
+
+    #[test]
+    fn a_misplaced_brace_is_suspected() {
+        let mut sources = SourceMap::new();
+        let text = "host a {\n  users {\n    joe x\n}\nhost b {\n}\n";
+        let id = sources.add("a", text, None);
+        let (_, errors) = parse(&sources, id, line_blocks);
+        let SyntaxErrorKind::UnclosedBlock {
+            header,
+            suspect: Some(suspect),
+        } = &errors[0].kind
+        else {
+            panic!("{errors:?}");
+        };
+        assert_eq!((header.as_str(), suspect.header.as_str()), ("host a", "users"));
+        assert_eq!(sources.line_column(suspect.brace).line, 4);
+    }
+
+    #[test]
+    fn canonical_text_keeps_comments_and_protects_characters() {
+        let text = "# top\n\n\nhost  a{ # why\nmemory 1M;xen # both\n\n  # own line\n  x a\\;b \\\\\\# \\n\n}\n\
+                    switch lan { }\n} #include x\n#include  y # z\nstartup { for; do\n   x\n  done } # end\n";
+        let expected = "# top\n\nhost a { # why\n    memory 1M\n    xen # both\n\n    # own line\n    \
+                        x a\\;b \\\\\\# \\n\n}\nswitch lan { } #include x\n#include y # z\nstartup {\n    for; do\n     \
+                        x\n    done\n} # end\n";
+        let mut sources = SourceMap::new();
+        let id = sources.add("a", text, None);
+        assert_eq!(format(&parse(&sources, id, line_blocks).0), expected);
+    }
+}

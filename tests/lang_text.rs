@@ -1,0 +1,137 @@
+//! The language's surface: no text makes the reader panic or crawl, and canonical text keeps its meaning.
+
+use std::time::{Duration, Instant};
+
+use mln_image::diag::{Diagnostic, SourceMap};
+use mln_image::lang::{Node, SyntaxError, SyntaxErrorKind, Tree, format, outline, parse};
+use proptest::prelude::*;
+
+/// Which blocks hold lines, for these tests.
+fn line_blocks(path: &[&str]) -> bool {
+    path.last() == Some(&"startup")
+}
+
+fn read(text: &str) -> (Tree, Vec<SyntaxError>) {
+    let mut sources = SourceMap::new();
+    let id = sources.add("a.mln", text, None);
+    parse(&sources, id, line_blocks)
+}
+
+fn has_error(errors: &[SyntaxError]) -> bool {
+    errors
+        .iter()
+        .any(|error| Diagnostic::from(error.clone()).severity == mln_image::diag::Severity::Error)
+}
+
+fn comments(nodes: &[Node]) -> usize {
+    nodes
+        .iter()
+        .map(|node| match node {
+            Node::Comment(_) => 1,
+            Node::Block(block) => comments(&block.nodes),
+            _ => 0,
+        })
+        .sum()
+}
+
+/// Pieces that projects are made of, in any order.
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("{".to_owned()),
+        Just("}".to_owned()),
+        Just(" }\n".to_owned()),
+        Just("startup {".to_owned()),
+        Just("startup {\n".to_owned()),
+        Just("host a {\n".to_owned()),
+        Just("\n".to_owned()),
+        Just("\n    ".to_owned()),
+        Just("\n\t".to_owned()),
+        Just(";".to_owned()),
+        Just(" # a comment ; { '".to_owned()),
+        Just("#include x".to_owned()),
+        Just("\\".to_owned()),
+        Just("\\;".to_owned()),
+        Just("'".to_owned()),
+        Just("\"".to_owned()),
+        Just("$name = ".to_owned()),
+        Just("$[name]".to_owned()),
+        "[a-z]{1,4}",
+        "[ \t]{1,3}",
+        "[ -~]{0,8}",
+    ]
+}
+
+/// Texts made of such pieces, with braces added until every block is closed.
+fn project_like() -> impl Strategy<Value = String> {
+    prop::collection::vec(piece(), 0..40).prop_map(|pieces| {
+        let mut text = pieces.concat();
+        let is_unclosed = |error: &SyntaxError| matches!(error.kind, SyntaxErrorKind::UnclosedBlock { .. });
+        while read(&text).1.iter().any(is_unclosed) {
+            text.push_str("\n}");
+        }
+        text
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_text_is_read_without_panic(text in "\\PC*|(?s).{0,200}") {
+        let (tree, _) = read(&text);
+        prop_assert!(outline(&tree).len() <= 40 * (text.len() + 1) * 12);
+    }
+
+    #[test]
+    fn canonical_text_means_the_same_and_stays_as_it_is(text in project_like()) {
+        let (tree, errors) = read(&text);
+        prop_assume!(!has_error(&errors));
+        let once = format(&tree);
+        let (again, errors) = read(&once);
+        prop_assert!(!has_error(&errors), "{once}");
+        prop_assert_eq!(outline(&tree), outline(&again), "{}", once);
+        prop_assert_eq!(&format(&again), &once);
+        prop_assert!(comments(&again.nodes) <= comments(&tree.nodes));
+    }
+}
+
+#[test]
+fn hostile_texts_are_read_in_time() {
+    let megabytes = 4 << 20;
+    for unit in [
+        "{",
+        "}",
+        "a{}",
+        "{}",
+        ";",
+        "#",
+        "'",
+        "\"",
+        "\\",
+        "a ",
+        "a\n",
+        "\n",
+        " ",
+        "$a = b\n",
+        "startup {'\"\n",
+        "startup { a }",
+        "a#",
+        "host\n{",
+        "\u{1}",
+    ] {
+        let text = unit.repeat(megabytes / unit.len());
+        let begin = Instant::now();
+        let (tree, errors) = read(&text);
+        drop(format(&tree));
+        assert!(errors.len() <= 2000);
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "{unit:?} took {:?}",
+            begin.elapsed()
+        );
+    }
+    let lines = format!("startup {{\n{}\n}}", "'\" {".repeat(megabytes / 4));
+    let begin = Instant::now();
+    drop(read(&lines));
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
