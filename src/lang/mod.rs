@@ -1,6 +1,6 @@
 //! Text to tree: knows no keyword's meaning.
 //!
-//! One text becomes one [`Tree`], which keeps comments and `#include` directives, so that [`format`] can write the
+//! One text becomes one [`Tree`], which keeps comments and `#include` directives, so that [`format()`] can write the
 //! text anew. Files are neither opened nor spliced here, and neither variables nor inheritance are resolved: that is
 //! the work of `project`. Faults are collected, not thrown: a tree comes out of every text.
 //!
