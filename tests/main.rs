@@ -7,6 +7,7 @@
 
 mod cli_frame;
 mod ext_judges;
+mod image_swap;
 mod lang_text;
 mod layering;
 mod support;

@@ -1,1 +1,33 @@
 //! From a delta to the file that a machine boots.
+//!
+//! ```text
+//!   template file --scan--> BaseImage      what is data, what is free, what is hashed: once for all hosts
+//!                              |
+//!   Delta of one host ---------+--> RawWriter --> root.img     temporary, sync, rename
+//!                              +--> Blake3Digest of the whole image, read only where it changed
+//! ```
+//!
+//! Nothing here knows a file system: which bytes of a template are in use is told by the caller.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::indexing_slicing
+    )
+)]
+
+mod base_image;
+mod digest;
+mod error;
+mod ranges;
+mod raw;
+mod scan;
+pub mod swap;
+
+pub use base_image::BaseImage;
+pub use digest::Blake3Digest;
+pub use error::ImageError;
+pub use ranges::Ranges;
+pub use raw::{RawWriter, Written};

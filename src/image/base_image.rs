@@ -1,0 +1,173 @@
+//! A template file as the common base of every host's image: read-only, its free space reading as zero.
+
+use std::fmt;
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
+
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+
+use super::digest::LeafHashes;
+use super::error::ImageError;
+use super::ranges::Ranges;
+use super::scan;
+use crate::base::PathError;
+use crate::block::{BlockDevice, DeviceError, FileDevice};
+
+/// A template file as the common base of every host's image.
+///
+/// What the template's file system does not use reads as zero here, so that no deleted file of the template reaches
+/// a guest, and an image's bytes do not depend on how it was copied.
+pub struct BaseImage {
+    device: Arc<FileDevice>,
+    /// What reads as zero whatever the file holds.
+    free: Ranges,
+    /// What the host's file system stores; the rest of the file are holes.
+    allocated: Ranges,
+    /// Units that are not all zero and can be copied from the file as they are.
+    plain: Ranges,
+    /// Units that are not all zero and hold both used and free bytes.
+    mixed: Ranges,
+    leaves: LeafHashes,
+}
+
+impl BaseImage {
+    /// Reads the whole template once, in the current thread pool: finds out what holds data, and hashes it and the
+    /// zeros behind it up to `longest_bytes`, the longest image that will be made.
+    ///
+    /// `used` are the bytes that the template's file system uses; all others are free.
+    pub fn scan(device: Arc<FileDevice>, used: &Ranges, longest_bytes: u64) -> Result<Self, ImageError> {
+        let mut base = Self::masked(device, used)?;
+        let found = scan::scan(&base, longest_bytes.max(base.len_bytes()))?;
+        base.plain = found.plain;
+        base.mixed = found.mixed;
+        base.leaves = LeafHashes::new(found.leaves);
+        Ok(base)
+    }
+
+    /// Takes the file as it is, all of it in use: for a copy of an image that differs in little from the original.
+    pub fn as_it_is(device: Arc<FileDevice>) -> Result<Self, ImageError> {
+        let mut base = Self::masked(device, &Ranges::whole(u64::MAX))?;
+        base.plain = base.allocated.clone();
+        Ok(base)
+    }
+
+    fn masked(device: Arc<FileDevice>, used: &Ranges) -> Result<Self, ImageError> {
+        let len_bytes = device.len_bytes();
+        let allocated = allocated(device.file(), len_bytes).map_err(|errno| DeviceError::Io {
+            operation: "read",
+            offset_bytes: 0,
+            len_bytes,
+            source: errno.into(),
+        })?;
+        Ok(Self {
+            device,
+            free: used.complement(len_bytes),
+            allocated,
+            plain: Ranges::default(),
+            mixed: Ranges::default(),
+            leaves: LeafHashes::default(),
+        })
+    }
+
+    /// The template's open file.
+    pub(super) fn file(&self) -> &File {
+        self.device.file()
+    }
+
+    pub(super) fn free(&self) -> &Ranges {
+        &self.free
+    }
+
+    pub(super) fn allocated(&self) -> &Ranges {
+        &self.allocated
+    }
+
+    pub(super) fn plain(&self) -> &Ranges {
+        &self.plain
+    }
+
+    pub(super) fn mixed(&self) -> &Ranges {
+        &self.mixed
+    }
+
+    pub(super) fn leaves(&self) -> &LeafHashes {
+        &self.leaves
+    }
+
+    /// How many bytes of data a copy of the template holds.
+    pub fn data_bytes(&self) -> u64 {
+        self.plain.total_bytes().saturating_add(self.mixed.total_bytes())
+    }
+}
+
+impl BlockDevice for BaseImage {
+    fn len_bytes(&self) -> u64 {
+        self.device.len_bytes()
+    }
+
+    fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        self.device.read_at(offset_bytes, buffer)?;
+        let end = offset_bytes.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
+        for free in self.free.from(offset_bytes) {
+            if free.start >= end {
+                break;
+            }
+            if let Some(piece) = buffer.get_mut(within(free, offset_bytes, end)) {
+                piece.fill(0);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, _offset_bytes: u64, _bytes: &[u8]) -> Result<(), DeviceError> {
+        Err(DeviceError::ReadOnly)
+    }
+
+    fn set_len_bytes(&self, _len_bytes: u64) -> Result<(), DeviceError> {
+        Err(DeviceError::ReadOnly)
+    }
+}
+
+impl fmt::Debug for BaseImage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("BaseImage")
+            .field("device", &self.device)
+            .field("data_bytes", &self.data_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The part of `range` that lies in `start..end`, counted from `start`.
+fn within(range: &Range<u64>, start: u64, end: u64) -> Range<usize> {
+    let place =
+        |offset: u64| usize::try_from(offset.clamp(start, end).saturating_sub(start)).unwrap_or(usize::MAX);
+    place(range.start)..place(range.end)
+}
+
+/// What of the first `len_bytes` of `file` is stored rather than a hole.
+///
+/// The file's own position moves; nothing here reads by it.
+fn allocated(file: &File, len_bytes: u64) -> Result<Ranges, Errno> {
+    let mut found = Ranges::default();
+    let mut place = 0;
+    while place < len_bytes {
+        let start = match seek(file, SeekFrom::Data(place)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => break,
+            Err(errno) => return Err(errno),
+        };
+        let end = seek(file, SeekFrom::Hole(start))?;
+        found.push(start..end.min(len_bytes));
+        place = end.max(start.saturating_add(1));
+    }
+    Ok(found)
+}
+
+/// Names the file of a failed call.
+pub(super) fn failed_on(action: &'static str, path: &std::path::Path) -> impl FnOnce(Errno) -> ImageError {
+    let failed = PathError::on(action, path);
+    move |errno| ImageError::File(failed(errno.into()))
+}

@@ -1,0 +1,218 @@
+//! The BLAKE3 digest of a whole image, computed without reading the whole image.
+//!
+//! BLAKE3 is a tree over the input ([the paper], section 2.1): a subtree's chaining value depends on its bytes and on
+//! where they lie, and on nothing else. So the leaves of the template and of the zeros behind it are hashed once for
+//! all hosts; a host's own digest takes the leaves that it changed and the joining of values up to the root.
+//!
+//! ```text
+//!               root
+//!            /        \            left-balanced: the left part is the largest power of two of leaves
+//!         o              o         that leaves something for the right
+//!       /   \          /   \
+//!    [leaf][leaf*]  [leaf][tail]   64 KiB each, * changed by the host; the tail may be shorter
+//! ```
+//!
+//! [the paper]: https://github.com/BLAKE3-team/BLAKE3-specs/blob/master/blake3.pdf
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use blake3::hazmat::{HasherExt as _, Mode, merge_subtrees_non_root, merge_subtrees_root};
+
+use super::base_image::BaseImage;
+use super::error::ImageError;
+use super::ranges::len_of;
+use crate::block::{BlockDevice as _, Delta};
+
+/// How many bytes make a leaf: a power of two of BLAKE3's chunks.
+pub(super) const LEAF_BYTES: usize = 65_536;
+
+/// [`LEAF_BYTES`] as offsets are counted.
+pub(super) const LEAF: u64 = 65_536;
+
+/// The value of a subtree that is not the root.
+pub(super) type ChainingValue = blake3::hazmat::ChainingValue;
+
+/// The BLAKE3 digest of a file, as `b3sum` prints it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Blake3Digest(blake3::Hash);
+
+/// The chaining values of the leaves of a base and of the zeros behind it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LeafHashes(Vec<ChainingValue>);
+
+impl LeafHashes {
+    /// Takes the values of the leaves from the first on, each hashed as a whole leaf.
+    pub(super) fn new(values: Vec<ChainingValue>) -> Self {
+        Self(values)
+    }
+
+    fn count(&self) -> u64 {
+        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+    }
+
+    fn get(&self, leaf: u64) -> Option<&ChainingValue> {
+        usize::try_from(leaf).ok().and_then(|leaf| self.0.get(leaf))
+    }
+}
+
+/// The chaining value of the leaf that begins at `offset_bytes`.
+pub(super) fn hash_leaf(offset_bytes: u64, bytes: &[u8]) -> ChainingValue {
+    let mut hasher = blake3::Hasher::new();
+    hasher.set_input_offset(offset_bytes);
+    hasher.update(bytes);
+    hasher.finalize_non_root()
+}
+
+impl BaseImage {
+    /// The digest of the image that differs from this base by `delta`, as if the whole image were read.
+    pub fn digest(&self, delta: &Delta) -> Result<Blake3Digest, ImageError> {
+        let len_bytes = delta.len_bytes();
+        if len_bytes <= LEAF {
+            let mut bytes = vec![0; len_of(&(0..len_bytes))];
+            delta.read_at(self, 0, &mut bytes)?;
+            return Ok(Blake3Digest(blake3::hash(&bytes)));
+        }
+        let own = self.own_leaves(delta)?;
+        let value = |leaf: u64| {
+            *own.get(&leaf)
+                .or_else(|| self.leaves().get(leaf))
+                .expect("a leaf that the base does not have is the image's own")
+        };
+        let leaves = len_bytes.div_ceil(LEAF);
+        let left = left_leaves(leaves);
+        let (left, right) = (subtree(0..left, &value), subtree(left..leaves, &value));
+        Ok(Blake3Digest(merge_subtrees_root(&left, &right, Mode::Hash)))
+    }
+
+    /// The leaves of the image whose bytes are not those of the base's leaf of the same place.
+    fn own_leaves(&self, delta: &Delta) -> Result<BTreeMap<u64, ChainingValue>, ImageError> {
+        let len_bytes = delta.len_bytes();
+        let mut own = BTreeMap::new();
+        let mut buffer = vec![0; LEAF_BYTES];
+        let changed = delta.units().map(|(offset, _)| offset / LEAF);
+        let cut = leaves_of(&(delta.base_end_bytes()..self.len_bytes().min(len_bytes)));
+        let tail = len_bytes / LEAF..len_bytes.div_ceil(LEAF);
+        let unknown = self.leaves().count()..len_bytes.div_ceil(LEAF);
+        for leaf in changed.chain(cut).chain(tail).chain(unknown) {
+            let start = leaf.saturating_mul(LEAF);
+            if start >= len_bytes || own.contains_key(&leaf) {
+                continue;
+            }
+            let range = start..start.saturating_add(LEAF).min(len_bytes);
+            let bytes = buffer
+                .get_mut(..len_of(&range))
+                .expect("a leaf is no longer than the buffer");
+            delta.read_at(self, start, bytes)?;
+            own.insert(leaf, hash_leaf(start, bytes));
+        }
+        Ok(own)
+    }
+}
+
+/// The leaves that hold any byte of `range`.
+fn leaves_of(range: &Range<u64>) -> Range<u64> {
+    if range.is_empty() {
+        return 0..0;
+    }
+    range.start / LEAF..range.end.div_ceil(LEAF)
+}
+
+/// How many of `leaves`, at least two, belong to the left part of a tree.
+fn left_leaves(leaves: u64) -> u64 {
+    leaves.div_ceil(2).next_power_of_two()
+}
+
+/// The chaining value of the subtree over `leaves`, of which there is at least one.
+fn subtree(leaves: Range<u64>, value: &impl Fn(u64) -> ChainingValue) -> ChainingValue {
+    let count = leaves.end.saturating_sub(leaves.start);
+    if count <= 1 {
+        return value(leaves.start);
+    }
+    let middle = leaves.start.saturating_add(left_leaves(count));
+    let (left, right) = (
+        subtree(leaves.start..middle, value),
+        subtree(middle..leaves.end, value),
+    );
+    merge_subtrees_non_root(&left, &right, Mode::Hash)
+}
+
+impl fmt::Display for Blake3Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+impl fmt::Debug for Blake3Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "\"{self}\"")
+    }
+}
+
+impl serde::Serialize for Blake3Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Ranges;
+    use super::*;
+    use crate::block::{FileDevice, Overlay};
+    use proptest::prelude::*;
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    /// A base file with data at some places, made of the bytes that the places name.
+    fn base_file(len: u64, data: &[(u64, u8)]) -> Arc<FileDevice> {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut bytes = vec![0; len as usize];
+        for (place, fill) in data {
+            let start = (*place).min(len) as usize;
+            let end = bytes.len().min(start + 5000);
+            bytes[start..end].fill(*fill);
+        }
+        file.write_all(&bytes).unwrap();
+        Arc::new(FileDevice::from_file(file, false).unwrap())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+        #[test]
+        fn the_digest_is_that_of_the_whole_image(
+            len in 0_u64..600_000,
+            data in prop::collection::vec((0_u64..600_000, any::<u8>()), 0..8),
+            free in prop::collection::vec((0_u64..600_000, 0_u64..90_000), 0..4),
+            cut in prop::option::of(0_u64..600_000),
+            new_len in 0_u64..1_200_000,
+            writes in prop::collection::vec((0_u64..1_200_000, any::<u8>()), 0..8),
+            longest in 0_u64..1_200_000,
+        ) {
+            let free = Ranges::from_unsorted(free.into_iter().map(|(start, len)| start..start + len));
+            let used = free.complement(u64::MAX);
+            let base = Arc::new(BaseImage::scan(base_file(len, &data), &used, longest).unwrap());
+            let overlay = Overlay::new(base.clone());
+            if let Some(cut) = cut {
+                overlay.set_len_bytes(cut).unwrap();
+            }
+            overlay.set_len_bytes(new_len).unwrap();
+            for (place, fill) in writes {
+                if place + 3000 <= new_len {
+                    overlay.write_at(place, &[fill; 3000]).unwrap();
+                }
+            }
+            let delta = overlay.finish().unwrap();
+            let mut whole = vec![0; new_len as usize];
+            delta.read_at(&*base, 0, &mut whole).unwrap();
+            prop_assert_eq!(base.digest(&delta).unwrap().to_string(), blake3::hash(&whole).to_string());
+        }
+    }
+
+    #[test]
+    fn the_left_part_is_the_largest_power_of_two_that_leaves_something() {
+        let lefts: Vec<u64> = (2..10).map(left_leaves).collect();
+        assert_eq!(lefts, [1, 2, 2, 4, 4, 4, 4, 8]);
+    }
+}
