@@ -14,7 +14,8 @@ fn a_swap_image_is_what_mkswap_makes() {
     let uuid = Uuid::new_v5(&Uuid::NAMESPACE_OID, b"swap");
     for len_bytes in [40 << 10, 1_000_000, 64 << 20] {
         let (ours, theirs) = (directory.path().join("ours"), directory.path().join("theirs"));
-        swap::write(&ours, len_bytes, uuid, Durability::NoSync).unwrap();
+        let unfinished = swap::write(&ours, len_bytes, uuid).unwrap();
+        unfinished.persist(Durability::NoSync).unwrap();
         fs::File::create(&theirs).unwrap().set_len(len_bytes).unwrap();
         let output = tool("mkswap", "util-linux")
             .args(["--pagesize", "4096", "--uuid", &uuid.to_string()])
@@ -38,7 +39,7 @@ fn a_swap_image_is_what_mkswap_makes() {
 fn a_swap_image_below_ten_pages_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("swap.img");
-    let error = swap::write(&path, 40_959, Uuid::nil(), Durability::NoSync).unwrap_err();
+    let error = swap::write(&path, 40_959, Uuid::nil()).unwrap_err();
     assert!(matches!(error, ImageError::SmallSwap { .. }));
     assert_eq!(
         error.to_string(),

@@ -9,7 +9,14 @@ pub struct Ranges(Vec<Range<u64>>);
 impl Ranges {
     /// The set of every offset below `len_bytes`.
     pub fn whole(len_bytes: u64) -> Self {
-        Self::from_unsorted([0..len_bytes])
+        Self::of(0..len_bytes)
+    }
+
+    /// The set of the offsets in `range`.
+    pub fn of(range: Range<u64>) -> Self {
+        let mut set = Self::default();
+        set.push(range);
+        set
     }
 
     /// The union of `ranges`, which may come in any order and overlap.
@@ -17,7 +24,9 @@ impl Ranges {
         let mut sorted: Vec<Range<u64>> = ranges.into_iter().collect();
         sorted.sort_unstable_by_key(|range| range.start);
         let mut set = Self::default();
-        sorted.into_iter().for_each(|range| set.push(range));
+        for range in sorted {
+            set.push(range);
+        }
         set
     }
 

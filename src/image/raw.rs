@@ -17,8 +17,7 @@ use super::base_image::{BaseImage, failed_on};
 use super::error::ImageError;
 use super::ranges::{Ranges, len_of, pieces};
 use super::scan::is_zero;
-use crate::base::PathError;
-use crate::base::atomic::{AtomicFile, Durability};
+use crate::base::{AtomicFile, PathError};
 use crate::block::{BlockDevice as _, Delta, UNIT_BYTES};
 
 /// How many bytes are read and written at once where the kernel does not copy: small enough for a processor's cache.
@@ -56,14 +55,13 @@ impl RawWriter {
         Self::default()
     }
 
-    /// Writes the image that differs from `base` by `delta` to `destination`, whole or not at all.
+    /// Writes the image that differs from `base` by `delta`, ready to be persisted as `destination`.
     pub fn write(
         &self,
         base: &BaseImage,
         delta: &Delta,
         destination: &Path,
-        durability: Durability,
-    ) -> Result<Written, ImageError> {
+    ) -> Result<(AtomicFile, Written), ImageError> {
         let unfinished = AtomicFile::create(destination)?;
         let target = Target {
             base,
@@ -76,8 +74,7 @@ impl RawWriter {
         } else {
             self.copy(&target)?
         };
-        unfinished.persist(durability)?;
-        Ok(written)
+        Ok((unfinished, written))
     }
 
     /// Makes the file a clone of the base if the file system can.
@@ -160,7 +157,7 @@ impl Target<'_> {
     fn finish_clone(&self) -> Result<Written, ImageError> {
         self.set_len()?;
         let base_end = self.delta.base_end_bytes();
-        let cut = Ranges::from_unsorted([base_end..self.base.len_bytes().max(base_end)]);
+        let cut = Ranges::of(base_end..self.base.len_bytes());
         let stale = self.base.free().union(&cut).intersection(self.base.allocated());
         for range in stale.below(self.delta.len_bytes()).iter() {
             self.punch(&range)?;
@@ -256,6 +253,7 @@ fn front<'a>(buffer: &'a mut [u8], range: &Range<u64>) -> &'a mut [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::atomic::Durability;
     use crate::block::{FileDevice, Overlay};
     use proptest::prelude::*;
     use std::os::unix::fs::MetadataExt as _;
@@ -279,7 +277,9 @@ mod tests {
     ) -> io::Result<Vec<u8>> {
         if as_clone {
             let unfinished = AtomicFile::create(path).unwrap();
-            io::copy(&mut &*base.file().try_clone()?, &mut unfinished.file())?;
+            let mut whole = vec![0; base.len_bytes() as usize];
+            base.file().read_exact_at(&mut whole, 0)?;
+            unfinished.file().write_all_at(&whole, 0)?;
             let target = Target {
                 base,
                 delta,
@@ -289,7 +289,8 @@ mod tests {
             target.finish_clone().unwrap();
             unfinished.persist(Durability::NoSync).unwrap();
         } else {
-            writer.write(base, delta, path, Durability::NoSync).unwrap();
+            let (unfinished, _) = writer.write(base, delta, path).unwrap();
+            unfinished.persist(Durability::NoSync).unwrap();
         }
         fs::read(path)
     }
@@ -345,7 +346,7 @@ mod tests {
         let template = directory.path().join("template");
         let file = File::create_new(&template).unwrap();
         file.write_all_at(&[7; 8192], 0).unwrap();
-        file.write_all_at(&[0; 1 << 20], 8192).unwrap();
+        file.write_all_at(&vec![0; 1 << 20], 8192).unwrap();
         let base = BaseImage::scan(
             Arc::new(FileDevice::open(&template).unwrap()),
             &Ranges::whole(u64::MAX),
@@ -358,9 +359,9 @@ mod tests {
         overlay.write_at(1 << 29, &[9; 10]).unwrap();
         let delta = overlay.finish().unwrap();
         let image = directory.path().join("image");
-        let written = RawWriter::new()
-            .write(&base, &delta, &image, Durability::Sync)
-            .unwrap();
+        let (unfinished, written) = RawWriter::new().write(&base, &delta, &image).unwrap();
+        assert!(!image.exists());
+        unfinished.persist(Durability::Sync).unwrap();
         assert_eq!(written.written_bytes, 8192);
         let metadata = fs::metadata(&image).unwrap();
         assert_eq!(metadata.len(), 1 << 30);

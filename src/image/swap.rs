@@ -16,8 +16,7 @@ use zerocopy::little_endian::U32;
 use zerocopy::{Immutable, IntoBytes, KnownLayout};
 
 use super::error::ImageError;
-use crate::base::PathError;
-use crate::base::atomic::{AtomicFile, Durability};
+use crate::base::{AtomicFile, PathError};
 
 /// How many bytes a page has on every machine that we make images for.
 const PAGE_BYTES: u64 = 4096;
@@ -47,13 +46,8 @@ struct SwapHeader {
 
 const _: () = assert!(size_of::<SwapHeader>() == 44);
 
-/// Writes a swap image of `len_bytes` to `destination`, whole or not at all. It takes a page of disk.
-pub fn write(
-    destination: &Path,
-    len_bytes: u64,
-    uuid: Uuid,
-    durability: Durability,
-) -> Result<(), ImageError> {
+/// Writes a swap image of `len_bytes`, ready to be persisted as `destination`. It takes a page of disk.
+pub fn write(destination: &Path, len_bytes: u64, uuid: Uuid) -> Result<AtomicFile, ImageError> {
     let pages = len_bytes / PAGE_BYTES;
     if pages < LEAST_PAGES {
         return Err(ImageError::SmallSwap {
@@ -74,5 +68,5 @@ pub fn write(
         .and_then(|()| file.write_all_at(header.as_bytes(), HEADER_OFFSET_BYTES))
         .and_then(|()| file.write_all_at(SIGNATURE, SIGNATURE_OFFSET_BYTES))
         .map_err(PathError::on("write", unfinished.temporary_path()))?;
-    Ok(unfinished.persist(durability)?)
+    Ok(unfinished)
 }

@@ -4,15 +4,27 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::error::StoreError;
 use crate::base::PathError;
-
-/// The name of the file whose presence says that a project is whole.
-const MANIFEST: &str = "manifest.json";
+use crate::project::HostName;
 
 /// The directory that holds every project, one directory each.
 #[derive(Debug, Clone)]
 pub struct Projects {
     root: PathBuf,
+}
+
+/// Where one project's files lie.
+#[derive(Debug, Clone)]
+pub struct ProjectPlaces {
+    root: PathBuf,
+    name: String,
+}
+
+/// Where one host's files lie.
+#[derive(Debug, Clone)]
+pub struct HostPlaces {
+    directory: PathBuf,
 }
 
 impl Projects {
@@ -33,11 +45,115 @@ impl Projects {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(PathError::on("read the directory", &self.root))?;
-            if entry.path().join(MANIFEST).is_file() {
-                names.push(entry.file_name().to_string_lossy().into_owned());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if self.project(&name).is_ok_and(|places| places.is_baked()) {
+                names.push(name);
             }
         }
         names.sort();
         Ok(names)
+    }
+
+    /// Where the files of the project called `name` lie, whether it exists or not.
+    pub fn project(&self, name: &str) -> Result<ProjectPlaces, StoreError> {
+        let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+        if !is_plain {
+            return Err(StoreError::UnfitName {
+                project: name.to_owned(),
+            });
+        }
+        Ok(ProjectPlaces {
+            root: self.root.clone(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl ProjectPlaces {
+    /// The project's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the project has been baked to the end.
+    pub fn is_baked(&self) -> bool {
+        self.manifest().is_file()
+    }
+
+    /// The directory that holds the project's own.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The project's directory.
+    pub fn directory(&self) -> PathBuf {
+        self.root.join(&self.name)
+    }
+
+    /// What went into the bake and what came out.
+    pub fn manifest(&self) -> PathBuf {
+        self.directory().join("manifest.json")
+    }
+
+    /// The project's text as it was baked.
+    pub fn project_text(&self) -> PathBuf {
+        self.directory().join(format!("{}.mln", self.name))
+    }
+
+    /// The file whose lock guards the project.
+    pub(super) fn lock(&self) -> PathBuf {
+        self.root.join(format!(".{}.lock", self.name))
+    }
+
+    /// Where the files of `host` lie.
+    pub fn host(&self, host: &HostName) -> HostPlaces {
+        HostPlaces {
+            directory: self.directory().join(host.as_str()),
+        }
+    }
+}
+
+impl HostPlaces {
+    /// The names of every file that a host's directory may hold.
+    pub(super) const FILES: [&'static str; 5] = ["root.img", "swap.img", "xl.cfg", "start", "stop"];
+
+    /// The host's directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The disk with the root file system.
+    pub fn root_image(&self) -> PathBuf {
+        self.directory.join("root.img")
+    }
+
+    /// The disk with the swap area.
+    pub fn swap_image(&self) -> PathBuf {
+        self.directory.join("swap.img")
+    }
+
+    /// The file called `name` beside the images.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_plain_file_name_is_refused() {
+        let projects = Projects::at(Path::new("/p"));
+        for name in ["", ".", "..", "../x", "a/b", ".lock", "a\0b"] {
+            assert!(
+                matches!(projects.project(name), Err(StoreError::UnfitName { .. })),
+                "{name:?}"
+            );
+        }
+        let places = projects.project("webfarm").unwrap();
+        assert_eq!(places.manifest(), Path::new("/p/webfarm/manifest.json"));
+        let host = places.host(&HostName::new("www1").unwrap());
+        assert_eq!(host.root_image(), Path::new("/p/webfarm/www1/root.img"));
     }
 }

@@ -2,10 +2,21 @@
 //!
 //! ```text
 //!   PROJECTS/
+//!     .<project>.lock      held by whoever works on the project
 //!     <project>/
+//!       <project>.mln      the project as baked
 //!       manifest.json      written last: a project without it is unfinished
+//!       <host>/
+//!         root.img  swap.img  xl.cfg  start  stop
 //! ```
+//!
+//! Every file appears under its name whole or not at all; what a killed run left behind has names of its own and goes
+//! when the next run has the lock.
 
+mod error;
 mod layout;
+mod workspace;
 
-pub use layout::Projects;
+pub use error::StoreError;
+pub use layout::{HostPlaces, ProjectPlaces, Projects};
+pub use workspace::{Existing, Workspace};

@@ -1,0 +1,247 @@
+//! The right to change a project: its lock, its left-overs, and the manifest that says that it is whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::error::StoreError;
+use super::layout::{HostPlaces, ProjectPlaces};
+use crate::base::PathError;
+use crate::base::atomic::{self, Durability};
+use crate::project::HostName;
+
+/// What shall become of a project that has been baked already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays as it is, and there is nothing to do here.
+    Refuse,
+    /// Its files are replaced one by one, each when its successor is whole.
+    Replace,
+}
+
+/// The right to change one project, held until this value is dropped.
+#[derive(Debug)]
+pub struct Workspace {
+    places: ProjectPlaces,
+    /// Whether the manifest still speaks of the files beside it.
+    is_sealed: Mutex<bool>,
+    /// Keeps the lock; the system gives it up with the file.
+    _lock: File,
+}
+
+impl Workspace {
+    /// Takes the project's lock, makes its directory and removes what an interrupted run left in it.
+    pub fn open(places: ProjectPlaces, existing: Existing) -> Result<Self, StoreError> {
+        fs::create_dir_all(places.root()).map_err(PathError::on("create the directory", places.root()))?;
+        let lock = take_lock(&places)?;
+        if existing == Existing::Refuse && places.is_baked() {
+            return Err(StoreError::Exists {
+                project: places.name().to_owned(),
+            });
+        }
+        let directory = places.directory();
+        make_directory(&directory)?;
+        atomic::remove_left_overs(&directory)?;
+        for host in subdirectories(&directory)? {
+            atomic::remove_left_overs(&host)?;
+        }
+        Ok(Self {
+            is_sealed: Mutex::new(places.is_baked()),
+            places,
+            _lock: lock,
+        })
+    }
+
+    /// Where the project's files lie.
+    pub fn places(&self) -> &ProjectPlaces {
+        &self.places
+    }
+
+    /// Makes the directory of `host`.
+    pub fn make_host(&self, host: &HostName) -> Result<HostPlaces, StoreError> {
+        let places = self.places.host(host);
+        make_directory(places.directory())?;
+        Ok(places)
+    }
+
+    /// Has to be called before a file is put under its final name: from then on, until [`Workspace::finish`], the
+    /// project counts as unfinished.
+    pub fn unseal(&self) -> Result<(), StoreError> {
+        let mut is_sealed = self
+            .is_sealed
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if *is_sealed {
+            let manifest = self.places.manifest();
+            fs::remove_file(&manifest).map_err(PathError::on("remove", &manifest))?;
+            *is_sealed = false;
+        }
+        Ok(())
+    }
+
+    /// Declares the project whole: writes its text and its manifest, then removes the files of hosts that it no longer
+    /// has. A file that is not ours keeps its directory.
+    pub fn finish(
+        &self,
+        project_text: &[u8],
+        manifest: &[u8],
+        hosts: &[&HostName],
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        self.unseal()?;
+        atomic::write(&self.places.project_text(), project_text, durability)?;
+        atomic::write(&self.places.manifest(), manifest, durability)?;
+        for directory in subdirectories(&self.places.directory())? {
+            let is_wanted = hosts
+                .iter()
+                .any(|host| directory.file_name() == Some(host.as_str().as_ref()));
+            if !is_wanted {
+                remove_host(&directory)?;
+            }
+        }
+        if durability == Durability::Sync {
+            let root = self.places.root();
+            File::open(root)
+                .and_then(|handle| handle.sync_all())
+                .map_err(PathError::on("sync", root))?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes the project's lock, or says that another process has it.
+fn take_lock(places: &ProjectPlaces) -> Result<File, StoreError> {
+    let path = places.lock();
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(PathError::on("create", &path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => Err(StoreError::Locked {
+            project: places.name().to_owned(),
+        }),
+        Err(errno) => Err(PathError::on("lock", &path)(errno.into()).into()),
+    }
+}
+
+fn make_directory(directory: &Path) -> Result<(), PathError> {
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        made => made.map_err(PathError::on("create the directory", directory)),
+    }
+}
+
+/// The directories right inside `directory`, links not followed, sorted.
+fn subdirectories(directory: &Path) -> Result<Vec<std::path::PathBuf>, PathError> {
+    let failed = || PathError::on("read the directory", directory);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed())? {
+        let entry = entry.map_err(failed())?;
+        if entry.file_type().map_err(failed())?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes a host's files, and its directory if nothing else is in it.
+fn remove_host(directory: &Path) -> Result<(), PathError> {
+    for name in HostPlaces::FILES {
+        let path = directory.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(PathError::on("remove", &path)(error));
+            }
+            _ => {}
+        }
+    }
+    match fs::remove_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+            Err(PathError::on("remove the directory", directory)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Projects;
+    use super::*;
+
+    fn open(root: &Path, existing: Existing) -> Result<Workspace, StoreError> {
+        Workspace::open(Projects::at(root).project("lab")?, existing)
+    }
+
+    fn put(path: &Path) {
+        atomic::write(path, b"x", Durability::NoSync).unwrap();
+    }
+
+    #[test]
+    fn only_one_process_works_on_a_project() {
+        let root = tempfile::tempdir().unwrap();
+        let first = open(root.path(), Existing::Refuse).unwrap();
+        let second = open(root.path(), Existing::Refuse).unwrap_err();
+        assert_eq!(second.to_string(), "another process is working on project `lab`");
+        drop(first);
+        drop(open(root.path(), Existing::Refuse).unwrap());
+    }
+
+    #[test]
+    fn a_finished_project_is_replaced_only_when_asked_and_unfinished_until_finished_again() {
+        let root = tempfile::tempdir().unwrap();
+        let workspace = open(root.path(), Existing::Refuse).unwrap();
+        workspace.finish(b"text", b"{}", &[], Durability::Sync).unwrap();
+        drop(workspace);
+        let refused = open(root.path(), Existing::Refuse).unwrap_err();
+        assert_eq!(refused.to_string(), "project `lab` exists already");
+        let workspace = open(root.path(), Existing::Replace).unwrap();
+        assert!(workspace.places().is_baked());
+        workspace.unseal().unwrap();
+        workspace.unseal().unwrap();
+        assert!(!workspace.places().is_baked());
+        drop(workspace);
+        drop(open(root.path(), Existing::Refuse).unwrap());
+    }
+
+    #[test]
+    fn left_overs_go_and_vanished_hosts_go_without_foreign_files() {
+        let root = tempfile::tempdir().unwrap();
+        let [kept, gone, foreign] = ["kept", "gone", "foreign"].map(|name| HostName::new(name).unwrap());
+        let workspace = open(root.path(), Existing::Refuse).unwrap();
+        for host in [&kept, &gone, &foreign] {
+            put(&workspace.make_host(host).unwrap().root_image());
+        }
+        let places = workspace.places().clone();
+        put(&places.host(&kept).file("root.img.mln-partial"));
+        put(&places.directory().join("manifest.json.mln-partial"));
+        put(&places.host(&foreign).file("notes"));
+        drop(workspace);
+        let workspace = open(root.path(), Existing::Refuse).unwrap();
+        workspace
+            .finish(b"", b"{}", &[&kept], Durability::NoSync)
+            .unwrap();
+        let left: Vec<_> = walkdir::WalkDir::new(places.directory())
+            .sort_by_file_name()
+            .into_iter()
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .path()
+                    .strip_prefix(root.path())
+                    .unwrap()
+                    .to_owned()
+            })
+            .filter(|path| path.extension().is_some() || path.ends_with("notes"))
+            .collect();
+        let expected = ["foreign/notes", "kept/root.img", "lab.mln", "manifest.json"];
+        assert_eq!(left, expected.map(|path| Path::new("lab").join(path)));
+    }
+}
