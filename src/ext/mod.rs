@@ -1,1 +1,37 @@
 //! ext2, ext3 and ext4 file systems on a block device.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::indexing_slicing
+    )
+)]
+#![expect(dead_code, reason = "the reader and the allocator use the rest")]
+
+mod bitmap;
+mod checksum;
+mod commit;
+mod error;
+mod feature;
+mod fs;
+mod geometry;
+mod group;
+mod inode;
+mod inode_field;
+mod layout;
+mod raw;
+mod superblock;
+mod types;
+mod usage;
+
+pub use error::{Access, DirtyState, ExtError, Place};
+pub use feature::Features;
+pub use fs::Fs;
+pub use geometry::Geometry;
+pub use group::GroupDescriptor;
+pub use inode::Inode;
+pub use superblock::Superblock;
+pub use types::{BlockSize, FileBlock, Follow, FsBlock, GroupNo, InodeNo};
+pub use usage::Usage;
