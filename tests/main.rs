@@ -7,6 +7,8 @@
 
 mod cli_frame;
 mod ext_judges;
+mod guest_accounts;
+mod guest_names;
 mod image_swap;
 mod lang_text;
 mod layering;

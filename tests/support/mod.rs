@@ -2,8 +2,12 @@
 //!
 //! A judge that is not installed fails the test with the name of the Debian package that has it; nothing is skipped.
 
+pub(crate) mod accounts;
+pub(crate) mod debian;
 mod judge;
+pub(crate) mod memory_guest;
 mod mkfs;
+pub(crate) mod project;
 mod tree;
 
 use std::env;

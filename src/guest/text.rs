@@ -1,0 +1,127 @@
+//! Configuration text as lines of bytes, and the marked block that holds what is ours in files shared with others.
+
+/// The line that begins our block.
+const BEGIN: &[u8] = b"# BEGIN mln-image";
+/// The line that ends it.
+const END: &[u8] = b"# END mln-image";
+
+/// The lines of `content` without their line feeds.
+pub(super) fn lines(content: &[u8]) -> Vec<&[u8]> {
+    let mut lines: Vec<&[u8]> = content.split(|byte| *byte == b'\n').collect();
+    if lines.last().is_some_and(|last| last.is_empty()) {
+        lines.pop();
+    }
+    lines
+}
+
+/// The words of a line, up to a comment.
+pub(super) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b'#')
+        .next()
+        .unwrap_or_default()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+}
+
+/// `content` with our block holding `block`: in place of the block that is there, else at the end. Of the lines
+/// outside, those that `keep` refuses are dropped.
+pub(super) fn with_block(content: &[u8], block: &str, keep: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let mut written = Vec::with_capacity(content.len() + block.len() + 64);
+    let mut done = false;
+    let all = lines(content);
+    let mut rest = all.as_slice();
+    while let Some((line, after)) = rest.split_first() {
+        if let Some(length) = block_length(rest) {
+            if !done {
+                push_block(&mut written, block);
+                done = true;
+            }
+            rest = &rest[length..];
+            continue;
+        }
+        if keep(line) {
+            written.extend_from_slice(line);
+            written.push(b'\n');
+        }
+        rest = after;
+    }
+    if !done {
+        push_block(&mut written, block);
+    }
+    written
+}
+
+/// How many of `lines` our block takes, if it begins at the first. A beginning that is followed by another one before
+/// the end is a foreign line.
+fn block_length(lines: &[&[u8]]) -> Option<usize> {
+    if lines.first()?.trim_ascii() != BEGIN {
+        return None;
+    }
+    let next = lines[1..].iter().position(|line| {
+        let line = line.trim_ascii();
+        line == BEGIN || line == END
+    })? + 1;
+    (lines[next].trim_ascii() == END).then_some(next + 1)
+}
+
+fn push_block(written: &mut Vec<u8>, block: &str) {
+    written.extend_from_slice(BEGIN);
+    written.push(b'\n');
+    written.extend_from_slice(block.as_bytes());
+    written.extend_from_slice(END);
+    written.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: &str = "ours\n";
+
+    #[test]
+    fn block_is_appended_replaced_and_made_one() {
+        for (before, after) in [
+            ("", "# BEGIN mln-image\nours\n# END mln-image\n"),
+            ("a", "a\n# BEGIN mln-image\nours\n# END mln-image\n"),
+            (
+                "a\n# BEGIN mln-image\nold\n# END mln-image\nb\n",
+                "a\n# BEGIN mln-image\nours\n# END mln-image\nb\n",
+            ),
+            (
+                "# BEGIN mln-image\n1\n# END mln-image\nb\n# BEGIN mln-image\n2\n# END mln-image\n",
+                "# BEGIN mln-image\nours\n# END mln-image\nb\n",
+            ),
+            (
+                "# BEGIN mln-image\nlost\n# BEGIN mln-image\n1\n# END mln-image\n",
+                "# BEGIN mln-image\nlost\n# BEGIN mln-image\nours\n# END mln-image\n",
+            ),
+            (
+                "# END mln-image\nx\n# BEGIN mln-image\n",
+                "# END mln-image\nx\n# BEGIN mln-image\n# BEGIN mln-image\nours\n# END mln-image\n",
+            ),
+        ] {
+            let once = with_block(before.as_bytes(), BLOCK, |_| true);
+            assert_eq!(String::from_utf8_lossy(&once), after);
+            assert_eq!(
+                with_block(&once, BLOCK, |_| true),
+                once,
+                "a second time after {before:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn foreign_bytes_survive_and_refused_lines_go() {
+        let written = with_block(b"\xff\xfe # x\ndrop me\n\n", BLOCK, |line| line != b"drop me");
+        assert_eq!(
+            written,
+            b"\xff\xfe # x\n\n# BEGIN mln-image\nours\n# END mln-image\n"
+        );
+    }
+
+    #[test]
+    fn words_end_at_a_comment() {
+        assert_eq!(words(b" a\tb # c").collect::<Vec<_>>(), [b"a", b"b"]);
+        assert_eq!(words(b"#").count(), 0);
+    }
+}

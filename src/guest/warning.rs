@@ -1,0 +1,28 @@
+//! What a person should know about a guest although it could be configured.
+
+use crate::base::{FileKind, GuestPath, Origin};
+
+use super::error::kind_name;
+
+/// Something odd that does not stop a bake.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GuestWarning {
+    /// A new user's home is there and is no directory.
+    #[error("the home directory `{home}` is {} in the template ({origin})", kind_name(*kind))]
+    HomeIsNoDirectory {
+        /// The home directory.
+        home: GuestPath,
+        /// What is there.
+        kind: FileKind,
+        /// The project's line.
+        origin: Origin,
+    },
+    /// A file of the skeleton that cannot be copied.
+    #[error("`{path}` is {} and is not copied to new home directories", kind_name(*kind))]
+    SkeletonFile {
+        /// The file.
+        path: GuestPath,
+        /// What it is.
+        kind: FileKind,
+    },
+}
