@@ -6,6 +6,8 @@
 )]
 
 mod cli_frame;
+mod ext_format;
+mod ext_grow;
 mod ext_judges;
 mod guest_accounts;
 mod guest_names;

@@ -51,6 +51,22 @@ pub enum ExtError {
     /// The file system was opened for reading only.
     #[error("the file system was opened for reading only")]
     ReadOnly,
+    /// Growing was asked for, to a length below the present one.
+    #[error("{wanted_bytes} bytes are less than the file system has: {len_bytes}")]
+    WouldShrink {
+        /// The length asked for.
+        wanted_bytes: u64,
+        /// The present length.
+        len_bytes: u64,
+    },
+    /// Growing was asked for, to more than the group descriptors in reserve are for.
+    #[error("the file system cannot grow to {wanted_bytes} bytes, only to {largest_bytes}")]
+    BeyondReserved {
+        /// The length asked for.
+        wanted_bytes: u64,
+        /// The largest length that needs no block moved.
+        largest_bytes: u64,
+    },
     /// There is no such entry.
     #[error("no `{name}` in directory inode {directory}")]
     NotFound {
@@ -149,6 +165,8 @@ pub enum Access {
     Read,
     /// Reading and editing.
     Edit,
+    /// Editing and growing.
+    Grow,
 }
 
 impl Access {
@@ -156,6 +174,7 @@ impl Access {
         match self {
             Self::Read => "read",
             Self::Edit => "edited",
+            Self::Grow => "grown",
         }
     }
 }

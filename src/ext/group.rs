@@ -12,6 +12,8 @@ use crate::block::BlockDevice;
 
 /// The group's inode bitmap and table were never written.
 pub(crate) const INODE_UNINIT: u16 = 0x1;
+/// The group's inode table is zero where it is not in use.
+pub(crate) const INODE_ZEROED: u16 = 0x4;
 /// The group's block bitmap was never written.
 pub(crate) const BLOCK_UNINIT: u16 = 0x2;
 
@@ -66,6 +68,26 @@ impl GroupTable {
             table.check(superblock, group)?;
         }
         Ok(table)
+    }
+
+    /// A table of as many descriptors as `superblock` has groups, all zero.
+    pub(crate) fn zeroed(superblock: &Superblock) -> Self {
+        let mut table = Self {
+            bytes: Vec::new(),
+            descriptor_len: index(superblock.geometry().descriptor_size),
+            dirty: Vec::new(),
+        };
+        table.extend(superblock);
+        table
+    }
+
+    /// Adds descriptors, all zero, for the groups that `superblock` has more.
+    pub(crate) fn extend(&mut self, superblock: &Superblock) {
+        let geometry = superblock.geometry();
+        let blocks = index(geometry.descriptor_blocks());
+        self.bytes
+            .resize(blocks.saturating_mul(geometry.block_size.buffer_len()), 0);
+        self.dirty.resize(index(geometry.groups_count), false);
     }
 
     /// The descriptor of `group`.

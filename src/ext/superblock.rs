@@ -74,6 +74,18 @@ impl Superblock {
         })
     }
 
+    /// A superblock of fields that were just made up; its checksum is computed here.
+    pub(crate) fn from_raw(mut raw: RawSuperblock) -> Result<Self, ExtError> {
+        let features = Features {
+            compat: raw.s_feature_compat.get(),
+            incompat: raw.s_feature_incompat.get(),
+            ro_compat: raw.s_feature_ro_compat.get(),
+        };
+        let checksums = checksum_kind(&raw, features);
+        seal(&mut raw, checksums);
+        Self::decode(raw.as_bytes())
+    }
+
     /// Refuses a file system that must be checked first, or that has features which cannot be edited.
     pub(crate) fn check_editable(&self) -> Result<(), ExtError> {
         self.features.check(Access::Edit)?;

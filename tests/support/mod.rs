@@ -7,6 +7,7 @@ pub(crate) mod debian;
 mod judge;
 pub(crate) mod memory_guest;
 mod mkfs;
+mod mount;
 pub(crate) mod project;
 mod tree;
 
@@ -19,6 +20,7 @@ use mln_image::base::process;
 
 pub(crate) use judge::{debugfs, e2fsck_clean, e2fsck_damaged};
 pub(crate) use mkfs::{BlockSize, ExtKind, Mkfs};
+pub(crate) use mount::Mounted;
 pub(crate) use tree::{Content, Node, Tree};
 
 /// A command that runs `program`, which the Debian package `package` brings.

@@ -1,0 +1,54 @@
+//! The kernel's own driver as a judge, through a loop device.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::tool;
+
+/// A mounted image; dropping it unmounts.
+#[derive(Debug)]
+pub(crate) struct Mounted {
+    directory: TempDir,
+}
+
+impl Mounted {
+    /// Mounts `image` with the driver `kind` for reading and writing.
+    #[track_caller]
+    pub(crate) fn new(image: &Path, kind: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let output = tool("mount", "mount")
+            .args(["-t", kind, "-o", "loop"])
+            .args([image, directory.path()])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "mounting {} failed (tests of the kernel's driver need root and loop devices): {}",
+            image.display(),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Self { directory }
+    }
+
+    /// Where the image is mounted.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let output = tool("umount", "mount")
+            .arg(self.directory.path())
+            .output()
+            .unwrap();
+        if !std::thread::panicking() {
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
+}
