@@ -13,6 +13,7 @@
 mod bitmap;
 mod checksum;
 mod commit;
+mod dir;
 mod error;
 mod feature;
 mod format;
@@ -22,12 +23,21 @@ mod group;
 mod inode;
 mod inode_field;
 mod layout;
+mod lookup;
+mod map;
 mod raw;
+mod read;
 mod resize;
 mod superblock;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests_read;
 mod types;
 mod usage;
+mod xattr;
 
+pub use dir::DirEntry;
 pub use error::{Access, DirtyState, ExtError, Place};
 pub use feature::Features;
 pub use format::{ExtKind, FormatError, FormatOptions, format};
@@ -39,3 +49,4 @@ pub use resize::GrowReport;
 pub use superblock::Superblock;
 pub use types::{BlockSize, FileBlock, Follow, FsBlock, GroupNo, InodeNo};
 pub use usage::Usage;
+pub use xattr::Xattr;

@@ -1,0 +1,153 @@
+//! Directories: reading entries, finding names
+//! (<https://docs.kernel.org/filesystems/ext4/directory.html>).
+//!
+//! A directory with a hash tree reads as a plain one too, since the tree's own blocks look like unused entries; so
+//! reading goes through the blocks in order, whatever the directory's form.
+
+mod entry;
+
+use super::error::{ExtError, Place};
+use super::feature;
+use super::fs::Fs;
+use super::inode::Node;
+use super::map::FileMap;
+use super::types::{FileBlock, InodeNo, index};
+use crate::base::FileKind;
+
+pub(crate) use entry::entries;
+
+/// A name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DirEntry {
+    /// The name's bytes.
+    pub name: Vec<u8>,
+    /// The inode that it names.
+    pub inode: InodeNo,
+    /// What that is.
+    pub kind: FileKind,
+}
+
+impl Fs {
+    /// The entries of the directory `inode` in the order in which they lie, without `.` and `..`.
+    ///
+    /// # Errors
+    /// [`ExtError::WrongKind`] if it is not a directory; [`ExtError::Corrupt`].
+    pub fn read_dir(&self, inode: InodeNo) -> Result<Vec<DirEntry>, ExtError> {
+        let mut found = Vec::new();
+        self.walk_entries(inode, |name, entry, code| {
+            if name != b"." && name != b".." {
+                found.push((name.to_vec(), entry, code));
+            }
+            true
+        })?;
+        let mut listed = Vec::with_capacity(found.len());
+        for (name, inode, code) in found {
+            let kind = match entry::kind_of(code) {
+                Some(kind) => kind,
+                None => self.inode(inode)?.kind,
+            };
+            listed.push(DirEntry { name, inode, kind });
+        }
+        Ok(listed)
+    }
+
+    /// The inode that `name` names in the directory `inode`.
+    ///
+    /// # Errors
+    /// As [`Fs::read_dir`].
+    pub fn find_entry(&self, inode: InodeNo, name: &[u8]) -> Result<Option<InodeNo>, ExtError> {
+        let mut found = None;
+        self.walk_entries(inode, |candidate, entry, _| {
+            if candidate == name {
+                found = Some(entry);
+            }
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+
+    /// Shows `visit` each used entry with its inode and type code, until it answers `false`.
+    fn walk_entries(
+        &self,
+        inode: InodeNo,
+        mut visit: impl FnMut(&[u8], InodeNo, u8) -> bool,
+    ) -> Result<(), ExtError> {
+        let node = self.directory_node(inode)?;
+        let map = self.file_map(&node)?;
+        let has_filetype = self.superblock.features().has(feature::FILETYPE);
+        for number in 0..self.directory_blocks(&node, &map)? {
+            let bytes = self.read_directory_block(&node, &map, number)?;
+            for entry in entries(&bytes, has_filetype, Place::Directory(inode, FileBlock(number))) {
+                let entry = entry?;
+                if let Some(target) = entry.inode
+                    && !visit(entry.name, target, entry.code)
+                {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The inode's bytes, if it is a directory.
+    pub(crate) fn directory_node(&self, inode: InodeNo) -> Result<Node, ExtError> {
+        let node = self.used_node(inode)?;
+        if !node.is_directory() {
+            return Err(ExtError::WrongKind {
+                inode,
+                expected: "a directory",
+            });
+        }
+        Ok(node)
+    }
+
+    /// How many blocks a directory has; all of them must be mapped.
+    pub(crate) fn directory_blocks(&self, node: &Node, map: &FileMap) -> Result<u32, ExtError> {
+        let len_bytes = node.size_in_bytes();
+        let count = self.block_size().blocks_for(len_bytes);
+        let is_whole = count.saturating_mul(self.block_size().bytes().into()) == len_bytes;
+        match u32::try_from(count) {
+            Ok(blocks) if is_whole && blocks > 0 && count <= map.content_blocks() => Ok(blocks),
+            _ => {
+                let expected = format_args!("whole blocks, at most {}", map.content_blocks()).to_string();
+                Err(ExtError::corrupt(
+                    Place::Inode(node.number()),
+                    "length of a directory",
+                    expected,
+                    len_bytes,
+                ))
+            }
+        }
+    }
+
+    /// Block `number` of a directory.
+    pub(crate) fn read_directory_block(
+        &self,
+        node: &Node,
+        map: &FileMap,
+        number: u32,
+    ) -> Result<Box<[u8]>, ExtError> {
+        match map.find(number) {
+            Some(run) if !run.is_unwritten => self.read_block(run.start),
+            _ => {
+                let place = Place::Directory(node.number(), FileBlock(number));
+                Err(ExtError::corrupt(
+                    place,
+                    "block of a directory",
+                    "a written block",
+                    "a hole",
+                ))
+            }
+        }
+    }
+
+    /// How long the entries of a block may reach: up to the checksum, where there is one.
+    pub(crate) fn leaf_len(&self) -> usize {
+        let tail = if self.superblock.checksums().seed().is_some() {
+            12
+        } else {
+            0
+        };
+        index(self.block_size().bytes()).saturating_sub(tail)
+    }
+}
