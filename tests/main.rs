@@ -11,6 +11,7 @@ mod ext_grow;
 mod ext_judges;
 mod guest_accounts;
 mod guest_names;
+mod image_formats;
 mod image_swap;
 mod lang_text;
 mod layering;

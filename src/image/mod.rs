@@ -4,6 +4,7 @@
 //!   template file --scan--> BaseImage      what is data, what is free, what is hashed: once for all hosts
 //!                              |
 //!   Delta of one host ---------+--> RawWriter --> root.img     temporary, sync, rename
+//!                              +--> Backing --> uml_cow   a sparse file over the template
 //!                              +--> Blake3Digest of the whole image, read only where it changed
 //! ```
 //!
@@ -18,14 +19,18 @@
     )
 )]
 
+mod backing;
 mod base_image;
 mod digest;
 mod error;
 mod ranges;
 mod raw;
+mod run_writer;
 mod scan;
 pub mod swap;
+pub mod uml_cow;
 
+pub use backing::{Backing, DeltaWritten};
 pub use base_image::BaseImage;
 pub use digest::Blake3Digest;
 pub use error::ImageError;
