@@ -62,7 +62,8 @@ fn home_is_the_skeleton_with_owner_and_modes() {
     let after = bake(&host, &debian());
     assert_eq!(
         after.changes_since(&debian()),
-        "~ -0644 0:0 /etc/group\n\
+        "~ -0644 0:0 /etc/fstab\n\
+         ~ -0644 0:0 /etc/group\n\
          ~ -0640 0:42 /etc/gshadow\n\
          ~ -0644 0:0 /etc/hostname\n\
          ~ -0644 0:0 /etc/hosts\n\

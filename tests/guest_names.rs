@@ -142,7 +142,8 @@ fn links_lead_inside_the_image_only() {
     let after = baked(&project("p", [host("a")]), &host("a"), &guest);
     assert_eq!(
         after.changes_since(&guest),
-        "+ -0644 0:0 /etc/hosts\n\
+        "~ -0644 0:0 /etc/fstab\n\
+         + -0644 0:0 /etc/hosts\n\
          + d0755 0:0 /var\n\
          + d0755 0:0 /var/lib\n\
          + d0755 0:0 /var/lib/srv\n\
@@ -167,9 +168,9 @@ fn misleading_files_are_errors_that_name_them() {
         ),
         (
             "/etc/hostname",
-            Ok("/lib/device"),
+            Ok("/srv/device"),
             format!(
-                "`/etc/hostname` is a character device in the guest, {regular} (its links lead to `/lib/device`)"
+                "`/etc/hostname` is a character device in the guest, {regular} (its links lead to `/srv/device`)"
             ),
         ),
         (
@@ -195,7 +196,7 @@ fn misleading_files_are_errors_that_name_them() {
         ),
     ] {
         let mut guest = debian();
-        guest.special("/lib/device", FileKind::CharDevice).without(path);
+        guest.special("/srv/device", FileKind::CharDevice).without(path);
         match put {
             Ok(target) => guest.link(path, target),
             Err(kind) => guest.special(path, kind),

@@ -1,7 +1,10 @@
 //! What can be wrong with a guest or with what a project asks of it.
 
-use crate::base::{ByteSize, FileKind, GuestPath, Origin};
+use crate::base::{ByteSize, FileKind, GuestPath, GuestPathError, Origin};
 use crate::edit::ViewError;
+use crate::project::{Platform, Renderer};
+
+use super::host_files::HostFilesError;
 
 /// Says why a guest cannot be configured as its project asks.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +135,91 @@ pub enum GuestError {
         group: String,
         /// The member.
         member: String,
+        /// The project's line.
+        origin: Origin,
+    },
+    /// Nothing of the template configures a network.
+    #[error(
+        "the template has none of ifupdown, netplan, systemd-networkd and NetworkManager, and `{}` has interfaces; \
+         install one in the template, or choose by the keyword `renderer`", origin.text
+    )]
+    NoRenderer {
+        /// Where the host's block begins.
+        origin: Origin,
+    },
+    /// More than one program could configure the network.
+    #[error(
+        "the template's network could be configured by {}; choose one by the keyword `renderer` ({origin})",
+        evidence.join(", or by ")
+    )]
+    SeveralRenderers {
+        /// Each renderer with its evidence.
+        evidence: Vec<String>,
+        /// Where the host's block begins.
+        origin: Origin,
+    },
+    /// The network is configured by a program whose files are not written.
+    #[error(
+        "the template's network is configured by `{renderer}`, for {reason}, and only the files of `ifupdown` are \
+         written ({origin})"
+    )]
+    OtherRenderer {
+        /// The renderer.
+        renderer: Renderer,
+        /// By what it was told.
+        reason: String,
+        /// Where the host's block begins.
+        origin: Origin,
+    },
+    /// There are lines to run, and nothing of the template is known to run them.
+    #[error("the template has neither systemd nor sysvinit, which would run `{}` ({origin})", origin.text)]
+    NoInit {
+        /// The first of the lines.
+        origin: Origin,
+    },
+    /// A host has more disks than letters to name them.
+    #[error("{count} disks, and a host has {limit} at most ({origin})")]
+    TooManyDisks {
+        /// How many there would be.
+        count: usize,
+        /// How many there can be.
+        limit: usize,
+        /// Where the host's block begins.
+        origin: Origin,
+    },
+    /// A directory of the server is mounted where that cannot be done.
+    #[error("`hostfs` is for User-Mode Linux, and the host runs on {} ({origin})", platform.name())]
+    HostfsElsewhere {
+        /// The host's platform.
+        platform: Platform,
+        /// The project's line.
+        origin: Origin,
+    },
+    /// A source of `files` cannot be read.
+    #[error("cannot copy `{file}` ({origin})")]
+    HostFiles {
+        /// The source, as the project writes it.
+        file: String,
+        /// The project's line.
+        origin: Origin,
+        /// The reason.
+        source: HostFilesError,
+    },
+    /// A name below a source of `files` cannot be a name in the guest.
+    #[error("a file cannot be copied ({origin})")]
+    BadDestination {
+        /// The project's line.
+        origin: Origin,
+        /// The reason.
+        source: GuestPathError,
+    },
+    /// The guest has something of another kind where `files` puts something.
+    #[error("`{path}` is {} in the guest and cannot be replaced ({origin})", kind_name(*kind))]
+    InTheWay {
+        /// The destination.
+        path: GuestPath,
+        /// What is there.
+        kind: FileKind,
         /// The project's line.
         origin: Origin,
     },

@@ -6,30 +6,54 @@
 //! links lead inside the image only, files are read with a limit, and anything that is no regular file is refused.
 //!
 //! ```text
-//!   family -> hostname -> users, groups -> hosts -> ...        one EditList in the end
+//!   family -> hostname -> users, groups -> network -> hosts -> fstab -> resolver
+//!          -> files -> modules -> startup, shutdown -> root password               one EditList in the end
 //! ```
 
 mod accounts;
 mod error;
 mod family;
+mod files;
+mod fstab;
+mod host_files;
 mod hostname;
 mod hosts;
+mod modules;
+mod network;
+mod resolver;
+mod startup;
 mod target;
 mod text;
 mod warning;
 
 pub use error::GuestError;
+pub use host_files::{HostFiles, HostFilesError, HostNode, HostNodeKind};
 pub use warning::GuestWarning;
 
 use crate::base::Timestamp;
 use crate::edit::{EditList, EditedView, GuestView};
-use crate::project::{Host, Project};
+use crate::project::{Host, Project, Renderer};
 
 /// What the configuration of a guest depends on beside its project and its template.
 #[derive(Debug, Clone, Copy)]
-pub struct GuestContext {
+pub struct GuestContext<'a> {
     /// The day that a changed password gets.
     pub now: Timestamp,
+    /// What the template's file system truly is.
+    pub root_file_system: RootFileSystem,
+    /// The sources of the keyword `files`.
+    pub files: &'a dyn HostFiles,
+}
+
+/// The file systems that a root can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootFileSystem {
+    /// Without a journal.
+    Ext2,
+    /// With a journal, and files by block maps.
+    Ext3,
+    /// With any feature of ext4.
+    Ext4,
 }
 
 /// How a host's guest is to be changed, and on what evidence.
@@ -39,6 +63,10 @@ pub struct Configured {
     pub edits: EditList,
     /// The family of distributions that the template belongs to.
     pub family: Detected<Family>,
+    /// What configures its network; `None` where that is unclear and of no concern.
+    pub renderer: Option<Detected<Renderer>>,
+    /// What starts it; `None` where that is unclear and of no concern.
+    pub init: Option<Detected<Init>>,
     /// What a person should know.
     pub warnings: Vec<GuestWarning>,
 }
@@ -62,6 +90,27 @@ pub enum Family {
     Ubuntu,
 }
 
+/// The programs that a guest can start with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// systemd.
+    Systemd,
+    /// The init of System V, or one that runs its scripts.
+    Sysvinit,
+}
+
+impl RootFileSystem {
+    /// The type's name for mount(8).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ext2 => "ext2",
+            Self::Ext3 => "ext3",
+            Self::Ext4 => "ext4",
+        }
+    }
+}
+
 impl<T> Detected<T> {
     /// Pairs `value` with the evidence for it.
     pub(crate) fn new(value: T, reason: &str) -> Self {
@@ -77,24 +126,56 @@ pub fn configure(
     project: &Project,
     host: &Host,
     view: &dyn GuestView,
-    context: &GuestContext,
+    context: &GuestContext<'_>,
 ) -> Result<Configured, GuestError> {
     let family = family::detect(view)?;
     let now = context.now;
-    let mut warnings = Vec::new();
-    let mut edits = EditList::new();
-    let mut stage = |run: &mut dyn FnMut(&dyn GuestView) -> Result<EditList, GuestError>| {
-        let made = run(&EditedView::new(view, &edits))?;
-        edits.extend(made);
-        Ok::<(), GuestError>(())
+    let mut stages = Stages {
+        view,
+        edits: EditList::new(),
     };
-    stage(&mut |view| hostname::configure(host, view))?;
-    stage(&mut |view| accounts::configure(host, view, now, &mut warnings))?;
-    stage(&mut |view| hosts::configure(project, host, view))?;
-    stage(&mut |view| accounts::root_password(host, view, now))?;
+    let mut warnings = Vec::new();
+    stages.run(|view| hostname::configure(host, view))?;
+    stages.run(|view| accounts::configure(host, view, now, &mut warnings))?;
+    let renderer = stages.ask(|view| network::configure(host, view, &mut warnings))?;
+    stages.run(|view| hosts::configure(project, host, view))?;
+    stages.run(|view| fstab::configure(host, view, context.root_file_system))?;
+    stages.run(|view| resolver::configure(host, view))?;
+    stages.run(|view| files::configure(host, view, context.files))?;
+    stages.run(|view| modules::configure(host, view))?;
+    let init = stages.ask(|view| startup::configure(host, view))?;
+    stages.run(|view| accounts::root_password(host, view, now))?;
     Ok(Configured {
-        edits,
+        edits: stages.edits,
         family,
+        renderer,
+        init,
         warnings,
     })
+}
+
+/// The edits so far, and the template below them.
+struct Stages<'a> {
+    view: &'a dyn GuestView,
+    edits: EditList,
+}
+
+impl Stages<'_> {
+    /// Runs one stage on the guest as it is by now, and adds its edits.
+    fn run(
+        &mut self,
+        stage: impl FnOnce(&dyn GuestView) -> Result<EditList, GuestError>,
+    ) -> Result<(), GuestError> {
+        self.ask(|view| Ok(((), stage(view)?)))
+    }
+
+    /// The same for a stage that tells something too.
+    fn ask<T>(
+        &mut self,
+        stage: impl FnOnce(&dyn GuestView) -> Result<(T, EditList), GuestError>,
+    ) -> Result<T, GuestError> {
+        let (answer, edits) = stage(&EditedView::new(self.view, &self.edits))?;
+        self.edits.extend(edits);
+        Ok(answer)
+    }
 }

@@ -26,8 +26,7 @@ impl Target {
     pub(super) fn open(view: &dyn GuestView, path: &str) -> Result<Self, GuestError> {
         let path = GuestPath::literal(path);
         let resolved = view.resolve(&path)?;
-        let volatile = |directory: &&str| resolved.starts_with(&GuestPath::literal(directory));
-        if resolved != path && VOLATILE.iter().any(volatile) {
+        if resolved != path && is_volatile(&resolved) {
             return Err(GuestError::Volatile { path, resolved });
         }
         check_parents(view, &resolved)?;
@@ -37,6 +36,13 @@ impl Target {
             content,
         })
     }
+}
+
+/// Whether a file at `path`, which holds no links, would be hidden at start.
+pub(super) fn is_volatile(path: &GuestPath) -> bool {
+    VOLATILE
+        .iter()
+        .any(|directory| path.starts_with(&GuestPath::literal(directory)))
 }
 
 /// The content of the file at `path`, links followed; `None` where there is none.

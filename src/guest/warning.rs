@@ -25,4 +25,22 @@ pub enum GuestWarning {
         /// What it is.
         kind: FileKind,
     },
+    /// A fixed address without a network mask.
+    #[error(
+        "interface `{interface}` has no `netmask`, so that it reaches no other machine directly ({origin})"
+    )]
+    NoNetmask {
+        /// The interface.
+        interface: String,
+        /// The address's line.
+        origin: Origin,
+    },
+    /// A file of the template configures an interface of the project.
+    #[error("`{path}` of the template configures `{interface}` too")]
+    ConfiguredTwice {
+        /// The interface.
+        interface: String,
+        /// The template's file.
+        path: GuestPath,
+    },
 }

@@ -1,8 +1,12 @@
 //! The files of a small Debian guest that configuration looks at.
 
-use mln_image::base::Timestamp;
+use std::collections::BTreeMap;
+
+use mln_image::base::{PathError, Timestamp};
 use mln_image::edit::{Effect, effective};
-use mln_image::guest::{Configured, GuestContext, GuestError, configure};
+use mln_image::guest::{
+    Configured, GuestContext, GuestError, HostFiles, HostFilesError, HostNode, RootFileSystem, configure,
+};
 use mln_image::project::{Host, Project};
 
 use super::memory_guest::MemoryGuest;
@@ -55,20 +59,57 @@ pub(crate) fn debian() -> MemoryGuest {
         .own("/etc/skel/bin/hello", 0o750, 0, 0)
         .link("/etc/skel/.rc", ".bashrc")
         .link("/bin", "usr/bin")
+        .link("/sbin", "usr/sbin")
+        .link("/lib", "usr/lib")
         .file("/usr/bin/bash", "")
+        .file("/usr/sbin/ifup", "")
+        .link("/usr/sbin/init", "/lib/systemd/systemd")
+        .file("/usr/lib/systemd/systemd", "")
+        .file(
+            "/etc/network/interfaces",
+            "# Debian's\nsource /etc/network/interfaces.d/*\n\nauto lo\niface lo inet loopback\n",
+        )
+        .directory("/etc/network/interfaces.d")
+        .file("/etc/fstab", "# UNCONFIGURED FSTAB\n")
         .directory("/home")
         .directory("/root");
     guest
 }
 
-/// What the configuration of `host` in `guest` comes to.
+/// The sources that a test gives to `files`, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Sources(pub(crate) BTreeMap<&'static str, Vec<HostNode>>);
+
+impl HostFiles for Sources {
+    fn walk(&self, source: &str) -> Result<Vec<HostNode>, HostFilesError> {
+        self.0.get(source).cloned().ok_or_else(|| {
+            let missing = PathError::on("read", source)(std::io::ErrorKind::NotFound.into());
+            HostFilesError::Path(missing)
+        })
+    }
+}
+
+/// What the configuration of `host` in `guest`, an ext3 image, comes to.
 pub(crate) fn configured(
     project: &Project,
     host: &Host,
     guest: &MemoryGuest,
 ) -> Result<Configured, GuestError> {
+    configured_with(&Sources::default(), NOW, project, host, guest)
+}
+
+/// The same with sources for `files`, at another time.
+pub(crate) fn configured_with(
+    files: &Sources,
+    seconds: i64,
+    project: &Project,
+    host: &Host,
+    guest: &MemoryGuest,
+) -> Result<Configured, GuestError> {
     let context = GuestContext {
-        now: Timestamp::from_seconds(NOW),
+        now: Timestamp::from_seconds(seconds),
+        root_file_system: RootFileSystem::Ext3,
+        files,
     };
     configure(project, host, guest, &context)
 }
@@ -76,12 +117,20 @@ pub(crate) fn configured(
 /// The guest after configuration, having shown that a second configuration changes nothing.
 #[track_caller]
 pub(crate) fn baked(project: &Project, host: &Host, guest: &MemoryGuest) -> MemoryGuest {
-    let first = configured(project, host, guest).unwrap();
+    baked_with(&Sources::default(), project, host, guest)
+}
+
+/// The same with sources for `files`.
+#[track_caller]
+pub(crate) fn baked_with(
+    files: &Sources,
+    project: &Project,
+    host: &Host,
+    guest: &MemoryGuest,
+) -> MemoryGuest {
+    let first = configured_with(files, NOW, project, host, guest).unwrap();
     let after = guest.applied(&first.edits);
-    let later = GuestContext {
-        now: Timestamp::from_seconds(NOW + 10 * 86_400),
-    };
-    let second = configure(project, host, &after, &later).unwrap();
+    let second = configured_with(files, NOW + 10 * 86_400, project, host, &after).unwrap();
     let changing: Vec<_> = effective(&after, &second.edits)
         .unwrap()
         .into_iter()

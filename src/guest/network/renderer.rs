@@ -1,0 +1,111 @@
+//! Which program configures a template's network: the one that is installed and in charge.
+//!
+//! Files that a program leaves behind prove little, so a program that is installed and has something to do goes before
+//! one that is merely there. Where two are left, the project has to say.
+
+use crate::base::GuestPath;
+use crate::edit::GuestView;
+use crate::guest::Detected;
+use crate::guest::error::GuestError;
+use crate::project::{Host, Renderer};
+
+/// The links by which systemd-networkd is enabled.
+const NETWORKD_ENABLED: [&str; 2] = [
+    "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
+    "/etc/systemd/system/dbus-org.freedesktop.network1.service",
+];
+
+/// The renderer of `host`: the project's word, else the template's evidence.
+pub(super) fn detect(host: &Host, view: &dyn GuestView) -> Result<Detected<Renderer>, GuestError> {
+    if let Some(renderer) = &host.renderer {
+        return Ok(Detected::new(
+            renderer.value,
+            &format!("the project says so ({})", renderer.origin),
+        ));
+    }
+    let mut found = in_charge(view)?;
+    if found.is_empty() {
+        found = present(view)?;
+    }
+    // Netplan works through the other two, so that its presence explains theirs.
+    if found.iter().any(|renderer| renderer.value == Renderer::Netplan) {
+        found.retain(|renderer| !matches!(renderer.value, Renderer::Networkd | Renderer::NetworkManager));
+    }
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (None, _) => Err(GuestError::NoRenderer {
+            origin: host.origin.clone(),
+        }),
+        (Some(renderer), None) => Ok(renderer),
+        (Some(first), Some(second)) => Err(GuestError::SeveralRenderers {
+            evidence: [first, second]
+                .into_iter()
+                .chain(found)
+                .map(|renderer| format!("`{}`, for {}", renderer.value, renderer.reason))
+                .collect(),
+            origin: host.origin.clone(),
+        }),
+    }
+}
+
+/// The renderers that are installed and have something to do.
+fn in_charge(view: &dyn GuestView) -> Result<Vec<Detected<Renderer>>, GuestError> {
+    let mut found = Vec::new();
+    if let Some(path) = first_of(view, &["/sbin/ifup", "/usr/sbin/ifup"])? {
+        found.push(Detected::new(
+            Renderer::Ifupdown,
+            &format!("`{path}` is installed"),
+        ));
+    }
+    if first_of(view, &["/usr/sbin/netplan", "/sbin/netplan"])?.is_some()
+        && let Some(file) = first_ending(view, "/etc/netplan", b".yaml")?
+    {
+        found.push(Detected::new(
+            Renderer::Netplan,
+            &format!("`/etc/netplan/{file}` is there"),
+        ));
+    }
+    if first_of(view, &NETWORKD_ENABLED)?.is_some()
+        && let Some(file) = first_ending(view, "/etc/systemd/network", b".network")?
+    {
+        let reason = format!("systemd-networkd is enabled and has `/etc/systemd/network/{file}`");
+        found.push(Detected::new(Renderer::Networkd, &reason));
+    }
+    Ok(found)
+}
+
+/// The renderers of which there is any trace.
+fn present(view: &dyn GuestView) -> Result<Vec<Detected<Renderer>>, GuestError> {
+    let netplan = ["/usr/sbin/netplan", "/sbin/netplan"];
+    let manager = ["/usr/sbin/NetworkManager", "/sbin/NetworkManager"];
+    let traces: [(Renderer, &[&str]); 4] = [
+        (Renderer::Ifupdown, &["/etc/network/interfaces"]),
+        (Renderer::Netplan, &netplan),
+        (Renderer::Networkd, &NETWORKD_ENABLED),
+        (Renderer::NetworkManager, &manager),
+    ];
+    let mut found = Vec::new();
+    for (renderer, paths) in traces {
+        if let Some(path) = first_of(view, paths)? {
+            found.push(Detected::new(renderer, &format!("`{path}` is there")));
+        }
+    }
+    Ok(found)
+}
+
+/// The first of `paths` that is there.
+fn first_of<'p>(view: &dyn GuestView, paths: &[&'p str]) -> Result<Option<&'p str>, GuestError> {
+    for path in paths {
+        if view.exists(&GuestPath::literal(path))? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// The first name in `directory` that ends in `suffix`.
+fn first_ending(view: &dyn GuestView, directory: &str, suffix: &[u8]) -> Result<Option<String>, GuestError> {
+    let names = view.list(&GuestPath::literal(directory))?.unwrap_or_default();
+    let name = names.into_iter().find(|name| name.ends_with(suffix));
+    Ok(name.map(|name| String::from_utf8_lossy(&name).into_owned()))
+}
