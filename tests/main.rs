@@ -8,6 +8,7 @@
 mod cli_frame;
 mod ext_format;
 mod ext_grow;
+mod ext_journal;
 mod ext_judges;
 mod guest_accounts;
 mod guest_disks;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::journal::JournalError;
 use super::types::{FileBlock, FsBlock, GroupNo, InodeNo};
 use crate::block::DeviceError;
 
@@ -36,6 +37,9 @@ pub enum ExtError {
         /// What it needs to have checked.
         state: DirtyState,
     },
+    /// The journal must be replayed by other tools.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// A structure contradicts itself or another.
     #[error("the file system is damaged: {place}: {what}: expected {expected}, found {found}")]
     Corrupt {
@@ -216,6 +220,8 @@ pub enum Place {
     Block(InodeNo, FsBlock),
     /// A block of a directory.
     Directory(InodeNo, FileBlock),
+    /// A block of the journal, counted from the journal's start.
+    Journal(u32),
 }
 
 impl fmt::Display for Place {
@@ -226,6 +232,7 @@ impl fmt::Display for Place {
             Self::Inode(inode) => write!(formatter, "inode {inode}"),
             Self::Block(inode, block) => write!(formatter, "inode {inode}, block {block}"),
             Self::Directory(inode, block) => write!(formatter, "directory inode {inode}, its block {block}"),
+            Self::Journal(block) => write!(formatter, "journal, its block {block}"),
         }
     }
 }

@@ -89,6 +89,13 @@ features! {
     ORPHAN_PRESENT = RoCompat 0x10000 "orphan_present" Edit;
 }
 
+impl Feature {
+    /// The word `bits` without this feature, which must be one of that word's.
+    pub(crate) fn cleared(self, bits: u32) -> u32 {
+        bits & !self.bit
+    }
+}
+
 impl Features {
     /// Whether `feature` is on.
     pub(crate) fn has(self, feature: Feature) -> bool {

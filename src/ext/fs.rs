@@ -50,7 +50,16 @@ impl Fs {
     pub fn open(device: Arc<dyn BlockDevice>) -> Result<Self, ExtError> {
         let superblock = Superblock::read(&*device)?;
         let groups = GroupTable::read(&*device, &superblock)?;
-        Ok(Self {
+        Ok(Self::from_parts(device, superblock, groups))
+    }
+
+    /// The file system on `device` whose superblock and descriptors these are, for reading.
+    pub(crate) fn from_parts(
+        device: Arc<dyn BlockDevice>,
+        superblock: Superblock,
+        groups: GroupTable,
+    ) -> Self {
+        Self {
             device,
             now: None,
             superblock,
@@ -60,7 +69,7 @@ impl Fs {
             inode_bitmaps: BTreeMap::new(),
             are_backups_stale: false,
             fixed: OnceLock::new(),
-        })
+        }
     }
 
     /// Opens the file system on `device` for edits, which set every time that they touch to `now`.

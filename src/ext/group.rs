@@ -53,21 +53,29 @@ pub(crate) struct GroupTable {
 impl GroupTable {
     /// Reads the first copy of the table and checks every descriptor.
     pub(crate) fn read(device: &dyn BlockDevice, superblock: &Superblock) -> Result<Self, ExtError> {
+        let table = Self::read_unchecked(device, superblock)?;
+        for group in superblock.geometry().groups() {
+            table.check(superblock, group)?;
+        }
+        Ok(table)
+    }
+
+    /// Reads the first copy of the table, which a journal that was not replayed may leave in any state.
+    pub(crate) fn read_unchecked(
+        device: &dyn BlockDevice,
+        superblock: &Superblock,
+    ) -> Result<Self, ExtError> {
         let geometry = superblock.geometry();
         let block_size = geometry.block_size;
         let mut bytes = vec![0; index(geometry.descriptor_blocks()).saturating_mul(block_size.buffer_len())];
         for (number, chunk) in (0..).zip(bytes.chunks_mut(block_size.buffer_len())) {
             device.read_at(table_block(superblock, number).byte_offset(block_size), chunk)?;
         }
-        let table = Self {
+        Ok(Self {
             bytes,
             descriptor_len: index(geometry.descriptor_size),
             dirty: vec![false; index(geometry.groups_count)],
-        };
-        for group in geometry.groups() {
-            table.check(superblock, group)?;
-        }
-        Ok(table)
+        })
     }
 
     /// A table of as many descriptors as `superblock` has groups, all zero.

@@ -20,6 +20,11 @@ impl BlockRange {
             end: start.plus(count),
         }
     }
+
+    /// How many blocks there are.
+    pub(crate) fn len(&self) -> u64 {
+        self.end.0.saturating_sub(self.start.0)
+    }
 }
 
 /// The blocks of all copies of superblock and descriptors, all bitmaps and all inode tables, sorted by start.

@@ -92,7 +92,7 @@ impl Superblock {
         let state = self.raw.s_state.get();
         let dirty = if self.features.has(feature::NEEDS_RECOVERY) {
             DirtyState::Journal
-        } else if state & STATE_ERROR != 0 {
+        } else if self.has_errors() {
             DirtyState::Errors
         } else if state & STATE_VALID == 0 {
             DirtyState::NotClean
@@ -102,6 +102,11 @@ impl Superblock {
             return Ok(());
         };
         Err(ExtError::NeedsCheck { state: dirty })
+    }
+
+    /// Whether errors were recorded, which only a full check may forgive.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.raw.s_state.get() & STATE_ERROR != 0
     }
 
     /// Whether deleted files still wait for their last user.

@@ -1,0 +1,142 @@
+//! Recovery: what the kernel does when it mounts a file system that was not unmounted
+//! (<https://docs.kernel.org/filesystems/ext4/journal.html>).
+//!
+//! ```text
+//!   journal --scan--> committed transactions --replay--> blocks in their places, an empty journal
+//!   superblock: needs_recovery cleared, free counts as the groups say
+//! ```
+
+mod blocks;
+mod checksum;
+mod descriptor;
+mod error;
+mod raw;
+mod recovery;
+mod scan;
+mod superblock;
+
+use std::sync::Arc;
+
+use self::blocks::JournalBlocks;
+use super::error::{Access, DirtyState, ExtError, Place};
+use super::feature;
+use super::fs::Fs;
+use super::group::GroupTable;
+use super::layout::BlockRange;
+use super::superblock::{OFFSET_BYTES, Superblock};
+use super::types::{GroupNo, InodeNo};
+use crate::base::{FileKind, Timestamp};
+use crate::block::BlockDevice;
+
+pub use error::JournalError;
+
+/// What a recovery did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RecoveryReport {
+    /// The committed transactions that the journal held.
+    pub transactions: u32,
+    /// The blocks that were put in their places.
+    pub blocks: u64,
+    /// The blocks that a later transaction had taken back.
+    pub revoked: u64,
+}
+
+impl Fs {
+    /// Brings the file system on `device` into the state in which it can be edited, and opens it for edits: replays
+    /// its journal and empties it. `device` should be an overlay; after an error it is to be dropped.
+    ///
+    /// A file system that needs nothing is opened as it is.
+    ///
+    /// # Errors
+    /// As [`Fs::open_for_edit`]; further [`ExtError::Journal`] for a journal that needs other tools, and
+    /// [`ExtError::Corrupt`] for one that is damaged before its last transaction.
+    pub fn recover(device: Arc<dyn BlockDevice>, now: Timestamp) -> Result<(Self, RecoveryReport), ExtError> {
+        let superblock = Superblock::read(&*device)?;
+        superblock.features().check(Access::Edit)?;
+        if superblock.has_errors() {
+            let state = DirtyState::Errors;
+            return Err(ExtError::NeedsCheck { state });
+        }
+        let mut report = RecoveryReport::default();
+        if superblock.features().has(feature::HAS_JOURNAL) {
+            report = replay(&device, superblock)?;
+        }
+        let fs = Self::open_for_edit(device, now)?;
+        Ok((fs, report))
+    }
+}
+
+/// Replays the journal, then brings the superblock in line with it.
+fn replay(device: &Arc<dyn BlockDevice>, superblock: Superblock) -> Result<RecoveryReport, ExtError> {
+    let inode = superblock.journal_inode().ok_or(JournalError::External)?;
+    let is_wanted = superblock.features().has(feature::NEEDS_RECOVERY);
+    let groups = GroupTable::read_unchecked(&**device, &superblock)?;
+    let before = Fs::from_parts(device.clone(), superblock, groups);
+    let blocks = before.journal_blocks(inode)?;
+    if !is_wanted {
+        recovery::discard(&**device, before.block_size(), &blocks)?;
+        return Ok(RecoveryReport::default());
+    }
+    let replayed = recovery::replay(&**device, &before.superblock, &blocks)?;
+    settle_superblock(&**device)?;
+    Ok(RecoveryReport {
+        transactions: replayed.transactions,
+        blocks: replayed.blocks,
+        revoked: replayed.revoked,
+    })
+}
+
+/// Says in the superblock that nothing is left to replay, and what the groups say about free blocks and inodes: the
+/// kernel keeps these two sums up to date only when it unmounts.
+fn settle_superblock(device: &dyn BlockDevice) -> Result<(), ExtError> {
+    let mut superblock = Superblock::read(device)?;
+    let groups = GroupTable::read(device, &superblock)?;
+    let (mut free_blocks, mut free_inodes) = (0_u64, 0_u32);
+    for group in superblock.geometry().groups() {
+        let descriptor = groups.get(group)?;
+        free_blocks = free_blocks.saturating_add(descriptor.free_blocks_count.into());
+        free_inodes = free_inodes.saturating_add(descriptor.free_inodes_count);
+    }
+    superblock.set_free_blocks_count(free_blocks);
+    superblock.set_free_inodes_count(free_inodes);
+    superblock.edit(|raw| {
+        let incompat = feature::NEEDS_RECOVERY.cleared(raw.s_feature_incompat.get());
+        raw.s_feature_incompat.set(incompat);
+    })?;
+    device.write_at(OFFSET_BYTES, &superblock.encode(GroupNo(0)))?;
+    Ok(())
+}
+
+impl Fs {
+    /// Where the journal in `inode` lies; it must not have holes.
+    fn journal_blocks(&self, inode: InodeNo) -> Result<JournalBlocks, ExtError> {
+        let node = self.node(inode)?;
+        let place = Place::Inode(inode);
+        if node.kind() != Some(FileKind::Regular) || node.links_count() == 0 {
+            return Err(ExtError::corrupt(
+                place,
+                "kind of the journal",
+                "a regular file",
+                "another",
+            ));
+        }
+        let map = self.file_map(&node)?;
+        let mut next = 0_u64;
+        for run in map.runs() {
+            if u64::from(run.file_block) != next || run.is_unwritten {
+                return Err(ExtError::corrupt(
+                    place,
+                    "block of the journal",
+                    next,
+                    run.file_block,
+                ));
+            }
+            next = run.end();
+        }
+        JournalBlocks::new(
+            map.runs()
+                .iter()
+                .map(|run| BlockRange::new(run.start, run.count.into())),
+        )
+    }
+}
