@@ -21,3 +21,5 @@ mod image_swap;
 mod lang_text;
 mod layering;
 mod support;
+mod template_debian;
+mod template_store;

@@ -1,1 +1,35 @@
-//! The template store: definitions, import, build, digest, versions.
+//! The template store: the file systems that machines start from, found by name, imported and built.
+//!
+//! ```text
+//!   store/                                   find("debian-12.ext3") = the newest version, or a bare file
+//!     debian-12-V1.0.ext3    read-only
+//!     debian-12-V1.1.ext3    read-only
+//!     ubuntu-server.ext3     put there by hand: needs no entry
+//!     templates.toml         what is known of them: digest, type, origin, message
+//!     templates.lock         held by whoever changes the store
+//! ```
+
+mod apt;
+mod build;
+mod copy;
+mod debian;
+mod definition;
+mod error;
+mod import;
+mod name;
+mod opened;
+mod pack;
+mod probe;
+mod registry;
+mod store;
+mod tools;
+
+pub use build::BuildOrder;
+pub use definition::{DebianDefinition, Definition, DefinitionContent, PlacedFile, PlacedLink, definitions};
+pub use error::TemplateError;
+pub use import::{ImportOrder, default_name};
+pub use name::{NameError, TemplateName, TemplateType, Version};
+pub use opened::Template;
+pub use registry::{Entry, Source};
+pub use store::{Listed, State, Store};
+pub use tools::BuildHost;

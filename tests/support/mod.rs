@@ -9,6 +9,7 @@ pub(crate) mod memory_guest;
 mod mkfs;
 mod mount;
 pub(crate) mod project;
+pub(crate) mod templates;
 mod tree;
 
 use std::env;

@@ -1,0 +1,164 @@
+//! Building templates from a definition, straight into the store.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::debian::{self, DebianOrder};
+use super::definition::{DebianDefinition, Definition, DefinitionContent};
+use super::error::TemplateError;
+use super::import::Made;
+use super::name::{TemplateName, TemplateType, Version};
+use super::pack::{self, PackedImage, whole_blocks};
+use super::registry::{Entry, Source, StoreLock};
+use super::store::Store;
+use super::tools::BuildHost;
+use crate::base::atomic::PARTIAL_SUFFIX;
+use crate::base::cleanup::Temporary;
+use crate::base::digest::Sha256Digest;
+use crate::base::report::Reporter;
+use crate::base::{AtomicFile, ByteSize, PathError, Timestamp};
+
+/// The directory that trees are unpacked over. It stays empty: what is mounted there vanishes with the build.
+const TREE_DIRECTORY: &str = ".tree";
+
+/// What to build.
+#[derive(Debug, Clone)]
+pub struct BuildOrder {
+    /// How it is made.
+    pub definition: Definition,
+    /// The file systems to make; empty for those of the definition.
+    pub types: Vec<TemplateType>,
+    /// Their size; `None` for the definition's.
+    pub size: Option<ByteSize>,
+    /// The archive to use instead of the host's.
+    pub mirror: Option<String>,
+    /// When the templates are recorded to have come.
+    pub time: Timestamp,
+    /// What nothing inside them is newer than (`SOURCE_DATE_EPOCH`).
+    pub content_time: Timestamp,
+}
+
+impl Store {
+    /// Builds one template for each wanted type, all from one installation, and keeps them as new versions.
+    ///
+    /// Another process that wants to change the store waits meanwhile. `reporter` hears the steps.
+    pub fn build(
+        &self,
+        order: &BuildOrder,
+        host: &BuildHost,
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<Entry>, TemplateError> {
+        let definition = &order.definition;
+        let types = if order.types.is_empty() {
+            &definition.types
+        } else {
+            &order.types
+        };
+        let names: Result<Vec<TemplateName>, _> = types
+            .iter()
+            .map(|file_type| definition.template_name(*file_type))
+            .collect();
+        let names = names?;
+        let DefinitionContent::Debian(content) = &definition.content;
+        debian::check_host(host)?;
+        host.require(&pack::PROGRAMS)?;
+        let stage = |text: &str| reporter.stage(&definition.name, text);
+        let lock = self.lock(|| stage("waits for another process that changes the store"))?;
+        // Other programs run elsewhere, so that they need the whole path.
+        let directory = self.directory();
+        let whole = fs::canonicalize(directory).map_err(PathError::on("find", directory))?;
+        Self::open(whole).build_debian(&lock, content, &names, order, host, &stage)
+    }
+
+    fn build_debian(
+        &self,
+        lock: &StoreLock,
+        content: &DebianDefinition,
+        names: &[TemplateName],
+        order: &BuildOrder,
+        host: &BuildHost,
+        stage: &dyn Fn(&str),
+    ) -> Result<Vec<Entry>, TemplateError> {
+        let archive = self.temporary(&format!("{}.tar", order.definition.name));
+        let debian_order = DebianOrder {
+            mirror: order.mirror.as_deref(),
+            content_seconds: order.content_time.seconds,
+            host,
+        };
+        debian::make_archive(content, debian_order, archive.path(), stage)?;
+        let images = self.empty_images(names, order.size.unwrap_or(order.definition.size))?;
+        stage("makes the file systems");
+        let packed: Vec<PackedImage> = images.iter().map(|(name, image)| packed(name, image)).collect();
+        let tree = self.tree_directory()?;
+        pack::make_images(archive.path(), &tree, &packed, order.content_time.seconds, host)?;
+        stage("computes digests");
+        images
+            .into_iter()
+            .map(|(file, image)| self.keep_built(lock, file, image, order))
+            .collect()
+    }
+
+    /// A file of the store's directory that vanishes when the build is over.
+    fn temporary(&self, name: &str) -> Temporary {
+        Temporary::register(self.directory().join(format!("{name}{PARTIAL_SUFFIX}")))
+    }
+
+    /// One unfinished file of `size` for each of `names`, with the version it will have.
+    fn empty_images(
+        &self,
+        names: &[TemplateName],
+        size: ByteSize,
+    ) -> Result<Vec<(TemplateName, AtomicFile)>, TemplateError> {
+        let mut images = Vec::new();
+        for name in names {
+            let file = self.new_file(name, Version::FIRST)?;
+            let image = AtomicFile::create(&self.path_of(&file))?;
+            let sized = image.file().set_len(whole_blocks(size).0);
+            sized.map_err(PathError::on("make room in", image.temporary_path()))?;
+            images.push((file, image));
+        }
+        Ok(images)
+    }
+
+    fn tree_directory(&self) -> Result<PathBuf, TemplateError> {
+        let tree = self.directory().join(TREE_DIRECTORY);
+        match fs::create_dir(&tree) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                Err(PathError::on("create the directory", &tree)(error).into())
+            }
+            _ => Ok(tree),
+        }
+    }
+
+    fn keep_built(
+        &self,
+        lock: &StoreLock,
+        file: TemplateName,
+        image: AtomicFile,
+        order: &BuildOrder,
+    ) -> Result<Entry, TemplateError> {
+        let made = Made {
+            sha256: digest_of(image.temporary_path())?,
+            file_system: file.file_type(),
+            file,
+            message: order.definition.description.clone(),
+            source: Source::Built(order.definition.name.clone()),
+            time: order.time,
+        };
+        self.keep(lock, image, made)
+    }
+}
+
+fn packed(name: &TemplateName, image: &AtomicFile) -> PackedImage {
+    PackedImage {
+        name: name.clone(),
+        file_type: name.file_type(),
+        file: image.temporary_path().to_path_buf(),
+    }
+}
+
+fn digest_of(path: &Path) -> Result<Sha256Digest, TemplateError> {
+    let file = fs::File::open(path).map_err(PathError::on("open", path))?;
+    Ok(Sha256Digest::of_reader(file).map_err(PathError::on("read", path))?)
+}
