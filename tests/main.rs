@@ -16,6 +16,7 @@ mod guest_files;
 mod guest_names;
 mod guest_network;
 mod guest_startup;
+mod image_commands;
 mod image_formats;
 mod image_swap;
 mod lang_text;

@@ -1,6 +1,7 @@
 //! The commands: one file each, with its arguments and what it does.
 
 mod config;
+mod image;
 mod list;
 
 use super::error::CommandError;
@@ -10,6 +11,7 @@ use super::ui::Ui;
 /// Every command, by name.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    Image(image::Args),
     List(list::Args),
     #[command(visible_alias = "write_config")]
     Config(config::Args),
@@ -29,6 +31,7 @@ pub(crate) struct Context<'a> {
 /// Runs `command`.
 pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), CommandError> {
     match command {
+        Command::Image(arguments) => image::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),
         Command::Config(arguments) => config::run(&arguments, context),
     }

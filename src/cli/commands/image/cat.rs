@@ -1,0 +1,45 @@
+//! `image cat`: the content of a file.
+
+use super::super::super::error::CommandError;
+use super::super::Context;
+use super::target::{Target, failed, find, open};
+use crate::base::FileKind;
+use crate::ext::Follow;
+
+/// How many bytes are read at once.
+const PIECE_BYTES: usize = 4 << 20;
+
+/// Write a file of an image to standard output
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The file, links followed
+    #[arg(value_name = "IMAGE:/PATH")]
+    file: Target,
+}
+
+/// Writes the file's bytes.
+pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
+    let target = &arguments.file;
+    let fs = open(&target.image)?;
+    let inode = find(&fs, target, Follow::All)?;
+    if inode.kind != FileKind::Regular {
+        let other = format!(
+            "`{}` in `{}` is not a regular file",
+            target.path,
+            target.image.display()
+        );
+        return Err(CommandError::work(other));
+    }
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut offset = 0;
+    loop {
+        let len = fs
+            .read_at(inode.number, offset, &mut buffer)
+            .map_err(|error| failed(&target.image, error))?;
+        if len == 0 {
+            return Ok(());
+        }
+        context.ui.answer_bytes(&buffer[..len])?;
+        offset += u64::try_from(len).expect("a buffer's length fits 64 bits");
+    }
+}
