@@ -6,6 +6,8 @@
 )]
 
 mod cli_frame;
+mod ext_check;
+mod ext_damage;
 mod ext_format;
 mod ext_grow;
 mod ext_journal;

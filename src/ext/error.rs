@@ -222,6 +222,8 @@ pub enum Place {
     Directory(InodeNo, FileBlock),
     /// A block of the journal, counted from the journal's start.
     Journal(u32),
+    /// A block of extended attributes, which inodes may share.
+    Attributes(FsBlock),
 }
 
 impl fmt::Display for Place {
@@ -231,6 +233,7 @@ impl fmt::Display for Place {
             Self::Group(group) => write!(formatter, "group {group}"),
             Self::Inode(inode) => write!(formatter, "inode {inode}"),
             Self::Block(inode, block) => write!(formatter, "inode {inode}, block {block}"),
+            Self::Attributes(block) => write!(formatter, "attribute block {block}"),
             Self::Directory(inode, block) => write!(formatter, "directory inode {inode}, its block {block}"),
             Self::Journal(block) => write!(formatter, "journal, its block {block}"),
         }

@@ -36,6 +36,7 @@ mod testing;
 mod tests_read;
 mod types;
 mod usage;
+mod verify;
 mod xattr;
 
 pub use dir::DirEntry;
@@ -51,4 +52,5 @@ pub use resize::GrowReport;
 pub use superblock::Superblock;
 pub use types::{BlockSize, FileBlock, Follow, FsBlock, GroupNo, InodeNo};
 pub use usage::Usage;
+pub use verify::{Finding, check};
 pub use xattr::Xattr;

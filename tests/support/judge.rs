@@ -37,6 +37,24 @@ pub(crate) fn debugfs(image: &Path, request: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Has debugfs change the image, one request after the other.
+#[track_caller]
+pub(crate) fn debugfs_write(image: &Path, requests: &[&str]) {
+    for request in requests {
+        let output = tool("debugfs", "e2fsprogs")
+            .args(["-w", "-R", request])
+            .arg(image)
+            .output()
+            .unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        // The first line names the program's version.
+        assert!(
+            output.status.success() && complaints.lines().count() == 1,
+            "{request}: {complaints}"
+        );
+    }
+}
+
 fn e2fsck(image: &Path) -> Output {
     tool("e2fsck", "e2fsprogs")
         .arg("-fn")

@@ -19,7 +19,7 @@ use std::process::Command;
 use mln_image::base::digest::Sha256Digest;
 use mln_image::base::process;
 
-pub(crate) use judge::{debugfs, e2fsck_clean, e2fsck_damaged};
+pub(crate) use judge::{debugfs, debugfs_write, e2fsck_clean, e2fsck_damaged};
 pub(crate) use mkfs::{BlockSize, ExtKind, Mkfs};
 pub(crate) use mount::Mounted;
 pub(crate) use tree::{Content, Node, Tree};

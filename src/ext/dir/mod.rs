@@ -14,7 +14,7 @@ use super::map::FileMap;
 use super::types::{FileBlock, InodeNo, index};
 use crate::base::FileKind;
 
-pub(crate) use entry::entries;
+pub(crate) use entry::{EntryView, code_of, entries};
 
 /// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

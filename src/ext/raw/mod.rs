@@ -4,8 +4,6 @@
 //! Every structure is read and changed in place over the original bytes, so that fields and bits which nobody here
 //! understands keep their values. Lengths are asserted at compile time.
 
-#![expect(unused_imports, reason = "whole layouts, fields that nobody reads included")]
-
 mod directory;
 mod extent;
 mod group;

@@ -1,0 +1,138 @@
+//! Bitmaps and counts against what is really in use.
+
+use super::census::Census;
+use super::claims::Claims;
+use super::finding::Report;
+use crate::ext::bitmap::Bitmap;
+use crate::ext::error::{ExtError, Place};
+use crate::ext::fs::Fs;
+use crate::ext::types::{GroupNo, InodeNo, index};
+
+/// What one group has free.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    blocks: u32,
+    inodes: u32,
+    directories: u32,
+}
+
+/// Compares every bitmap and every count with `claims` and `census`.
+pub(super) fn judge(fs: &Fs, census: &Census, claims: &Claims, report: &mut Report) -> Result<(), ExtError> {
+    let mut free_blocks = 0_u64;
+    let mut free_inodes = 0_u32;
+    for group in fs.superblock.geometry().groups() {
+        let blocks = claims.of_group(group);
+        let (inodes, directories) = inodes_of(fs, census, group);
+        let place = Place::Group(group);
+        if let Some(found) = report.absorb(fs.load_block_bitmap(group))? {
+            let first = fs.superblock.geometry().group_start(group).0;
+            compare(
+                place,
+                ["block bitmap", "padding of the block bitmap"],
+                first,
+                &blocks,
+                &found,
+                report,
+            );
+        }
+        if let Some(found) = report.absorb(fs.load_inode_bitmap(group))? {
+            let first = u64::from(first_inode(fs, group));
+            compare(
+                place,
+                ["inode bitmap", "padding of the inode bitmap"],
+                first,
+                &inodes,
+                &found,
+                report,
+            );
+        }
+        let counts = Counts {
+            blocks: blocks.bits().saturating_sub(blocks.count_set()),
+            inodes: inodes.bits().saturating_sub(inodes.count_set()),
+            directories,
+        };
+        let descriptor = fs.groups.get(group)?;
+        report.compare(place, "free blocks", counts.blocks, descriptor.free_blocks_count);
+        report.compare(place, "free inodes", counts.inodes, descriptor.free_inodes_count);
+        report.compare(
+            place,
+            "directories",
+            counts.directories,
+            descriptor.used_dirs_count,
+        );
+        free_blocks = free_blocks.saturating_add(counts.blocks.into());
+        free_inodes = free_inodes.saturating_add(counts.inodes);
+    }
+    report.compare(
+        Place::Superblock,
+        "free blocks",
+        free_blocks,
+        fs.superblock.free_blocks_count(),
+    );
+    report.compare(
+        Place::Superblock,
+        "free inodes",
+        free_inodes,
+        fs.superblock.free_inodes_count(),
+    );
+    Ok(())
+}
+
+/// The first inode of `group`.
+fn first_inode(fs: &Fs, group: GroupNo) -> u32 {
+    group
+        .0
+        .saturating_mul(fs.superblock.geometry().inodes_per_group)
+        .saturating_add(1)
+}
+
+/// The inode bitmap that `group` should have, and how many directories are among its inodes.
+fn inodes_of(fs: &Fs, census: &Census, group: GroupNo) -> (Bitmap, u32) {
+    let geometry = fs.superblock.geometry();
+    let mut bitmap = Bitmap::empty(geometry.block_size.buffer_len(), geometry.inodes_per_group);
+    let first = first_inode(fs, group);
+    let end = first.saturating_add(geometry.inodes_per_group);
+    if group.0 == 0 {
+        bitmap.put(0..geometry.first_inode.saturating_sub(1), true);
+    }
+    let mut directories = 0_u32;
+    if let (Some(first_no), Some(end_no)) = (InodeNo::new(first), InodeNo::new(end)) {
+        for (inode, _) in census.inodes.range(first_no..end_no) {
+            let bit = inode.get().saturating_sub(first);
+            bitmap.put(bit..bit.saturating_add(1), true);
+            directories = directories.saturating_add(census.directories.contains_key(inode).into());
+        }
+    }
+    (bitmap, directories)
+}
+
+/// Compares a bitmap, whose first bit stands for number `first`, and the bits beyond its end, all of which are set.
+fn compare(
+    place: Place,
+    [what, padding]: [&'static str; 2],
+    first: u64,
+    expected: &Bitmap,
+    found: &Bitmap,
+    report: &mut Report,
+) {
+    let mut differing = (0..expected.bits()).filter(|bit| expected.is_set(*bit) != found.is_set(*bit));
+    if let Some(bit) = differing.next() {
+        let number = first.saturating_add(bit.into());
+        let word = |bitmap: &Bitmap| if bitmap.is_set(bit) { "in use" } else { "free" };
+        let others = differing.count();
+        let found = match others {
+            0 => word(found).to_owned(),
+            _ => format!("{}, and {others} more", word(found)),
+        };
+        report.add(place, what, format_args!("{number} {}", word(expected)), found);
+    }
+    let end = index(expected.bits());
+    let bits = found.bytes().len().saturating_mul(8);
+    let is_clear = |bit: &usize| {
+        let byte = found.bytes().get(bit / 8).copied().unwrap_or(0xFF);
+        byte & 1_u8.wrapping_shl(u32::try_from(bit % 8).unwrap_or(0)) == 0
+    };
+    if let Some(bit) = (end..bits).find(is_clear) {
+        report.add(place, padding, "set", format_args!("bit {bit} clear"));
+    }
+}

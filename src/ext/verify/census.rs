@@ -1,0 +1,153 @@
+//! Every inode that is in use: what it is, how many names it says it has, and where directories lie.
+
+use std::collections::BTreeMap;
+
+use super::claims::Claims;
+use super::finding::Report;
+use super::inodes::judge;
+use crate::base::FileKind;
+use crate::ext::error::{ExtError, Place};
+use crate::ext::feature;
+use crate::ext::fs::Fs;
+use crate::ext::group::INODE_UNINIT;
+use crate::ext::inode::Node;
+use crate::ext::types::{FsBlock, GroupNo, InodeNo, index};
+
+/// The inodes in use, by number.
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    pub(super) inodes: BTreeMap<InodeNo, Known>,
+    pub(super) directories: BTreeMap<InodeNo, Directory>,
+    /// How many inodes share each block of attributes.
+    pub(super) attribute_blocks: BTreeMap<FsBlock, u32>,
+    /// The first block of the journal.
+    pub(super) journal: Option<FsBlock>,
+}
+
+/// What is known about an inode.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// `None` where the mode names no kind.
+    pub(super) kind: Option<FileKind>,
+    /// How many names it says it has.
+    pub(super) links_count: u16,
+    /// How many were found.
+    pub(super) names_count: u32,
+    /// Whether it is the file system's own and has no name.
+    pub(super) is_hidden: bool,
+}
+
+/// A directory.
+#[derive(Debug, Clone)]
+pub(super) struct Directory {
+    /// Where its blocks lie.
+    pub(super) places: BTreeMap<u32, FsBlock>,
+    /// How many blocks it has by its length.
+    pub(super) blocks_count: u64,
+    pub(super) has_index: bool,
+    /// Where the checksums of its blocks begin.
+    pub(super) seed: Option<u32>,
+    /// Where its `..` leads.
+    pub(super) parent: Option<InodeNo>,
+    /// The directory in which it has its name.
+    pub(super) named_in: Option<InodeNo>,
+}
+
+impl Census {
+    /// Reads every inode that was ever used, and claims its blocks.
+    pub(super) fn take(fs: &Fs, claims: &mut Claims, report: &mut Report) -> Result<Self, ExtError> {
+        let mut census = Self::default();
+        for group in fs.superblock.geometry().groups() {
+            census.take_group(fs, group, claims, report)?;
+        }
+        for (block, found) in &census.attribute_blocks {
+            let bytes = fs.read_block(*block)?;
+            super::attributes::judge_block(fs, *block, &bytes, *found, report);
+        }
+        judge_journal(fs, census.journal, report)?;
+        Ok(census)
+    }
+
+    fn take_group(
+        &mut self,
+        fs: &Fs,
+        group: GroupNo,
+        claims: &mut Claims,
+        report: &mut Report,
+    ) -> Result<(), ExtError> {
+        let geometry = *fs.superblock.geometry();
+        let descriptor = fs.groups.get(group)?;
+        let mut left = geometry.inodes_per_group;
+        if fs.superblock.features().has_group_checksums() {
+            let is_unused = descriptor.flags & INODE_UNINIT != 0;
+            left = if is_unused {
+                0
+            } else {
+                left.saturating_sub(descriptor.itable_unused)
+            };
+        }
+        let mut number = group
+            .0
+            .saturating_mul(geometry.inodes_per_group)
+            .saturating_add(1);
+        let per_block = geometry
+            .block_size
+            .bytes()
+            .checked_div(geometry.inode_size.into())
+            .unwrap_or(1);
+        let mut block = descriptor.inode_table;
+        while left > 0 {
+            let here = left.min(per_block);
+            let bytes = fs.read_block(block)?;
+            if bytes.iter().any(|byte| *byte != 0) {
+                for bytes in bytes.chunks(geometry.inode_len()).take(index(here)) {
+                    if let Some(inode) = InodeNo::new(number).filter(|_| bytes.iter().any(|byte| *byte != 0))
+                    {
+                        judge(fs, &Node::new(inode, bytes.to_vec()), self, claims, report)?;
+                    }
+                    number = number.saturating_add(1);
+                }
+            } else {
+                number = number.saturating_add(here);
+            }
+            left = left.saturating_sub(here);
+            block = block.plus(1);
+        }
+        Ok(())
+    }
+}
+
+/// Whether `inode` is one of the file system's own, which no directory names.
+pub(super) fn is_hidden(fs: &Fs, inode: InodeNo) -> bool {
+    let raw = fs.superblock.raw();
+    let has_orphan_file = fs.superblock.features().has(feature::ORPHAN_FILE);
+    let is_reserved = inode.get() < fs.superblock.geometry().first_inode && inode != InodeNo::ROOT;
+    is_reserved || (has_orphan_file && raw.s_orphan_file_inum.get() == inode.get())
+}
+
+/// Adds a finding unless the journal's inode is a file that begins like a journal.
+fn judge_journal(fs: &Fs, first: Option<FsBlock>, report: &mut Report) -> Result<(), ExtError> {
+    const MAGIC: u32 = 0xC03B_3998;
+    let Some(journal) = fs.superblock.journal_inode() else {
+        return Ok(());
+    };
+    let found = match first {
+        Some(block) => {
+            let bytes = fs.read_block(block)?;
+            bytes
+                .first_chunk::<4>()
+                .map_or(0, |bytes| u32::from_be_bytes(*bytes))
+        }
+        None => 0,
+    };
+    if found != MAGIC {
+        let found = format_args!("{found:#x}").to_string();
+        report.add(
+            Place::Inode(journal),
+            "magic of the journal",
+            format_args!("{MAGIC:#x}"),
+            found,
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Which blocks are somebody's: filled while inodes are read, compared with the bitmaps at the end.
+
+use std::collections::BTreeMap;
+
+use super::finding::Report;
+use crate::ext::bitmap::Bitmap;
+use crate::ext::error::Place;
+use crate::ext::fs::Fs;
+use crate::ext::geometry::Geometry;
+use crate::ext::types::{FsBlock, GroupNo};
+
+/// The blocks that have an owner, by group.
+#[derive(Debug)]
+pub(super) struct Claims {
+    geometry: Geometry,
+    groups: BTreeMap<GroupNo, Bitmap>,
+}
+
+/// How a claim went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Nobody had any of the blocks.
+    Granted,
+    /// This block has an owner already.
+    Taken(FsBlock),
+    /// This block is none of the file system's.
+    Outside(FsBlock),
+}
+
+impl Claims {
+    /// The claims of bitmaps, inode tables, and copies of superblock and descriptors.
+    pub(super) fn of_tables(fs: &Fs, report: &mut Report) -> Self {
+        let mut claims = Self {
+            geometry: *fs.superblock.geometry(),
+            groups: BTreeMap::new(),
+        };
+        for range in fs.fixed_metadata() {
+            let count = range.end.0.saturating_sub(range.start.0);
+            if let Claim::Taken(block) | Claim::Outside(block) = claims.claim(range.start, count) {
+                report.add(
+                    Place::Superblock,
+                    "tables",
+                    "one owner of each block",
+                    format_args!("block {block} twice"),
+                );
+            }
+        }
+        claims
+    }
+
+    /// Claims `count` blocks from `start` on. If one is taken, the others are claimed nevertheless.
+    pub(super) fn claim(&mut self, start: FsBlock, count: u64) -> Claim {
+        let mut outcome = Claim::Granted;
+        let mut block = start;
+        let end = start.plus(count);
+        while block < end {
+            let Some((group, place)) = self.geometry.group_of_block(block) else {
+                return Claim::Outside(block);
+            };
+            let bits = self.geometry.group_blocks(group);
+            let room = u64::from(bits.saturating_sub(place))
+                .min(end.0.saturating_sub(block.0))
+                .max(1);
+            let room = u32::try_from(room).unwrap_or(1);
+            let block_len = self.geometry.block_size.buffer_len();
+            let bitmap = self
+                .groups
+                .entry(group)
+                .or_insert_with(|| Bitmap::empty(block_len, bits));
+            let taken = bitmap.next_set(place);
+            if taken < place.saturating_add(room) && outcome == Claim::Granted {
+                outcome = Claim::Taken(self.geometry.group_start(group).plus(taken.into()));
+            }
+            bitmap.put(place..place.saturating_add(room), true);
+            block = block.plus(room.into());
+        }
+        outcome
+    }
+
+    /// The claimed blocks of `group`.
+    pub(super) fn of_group(&self, group: GroupNo) -> Bitmap {
+        let empty = || {
+            Bitmap::empty(
+                self.geometry.block_size.buffer_len(),
+                self.geometry.group_blocks(group),
+            )
+        };
+        self.groups.get(&group).cloned().unwrap_or_else(empty)
+    }
+}
