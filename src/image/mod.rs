@@ -4,7 +4,7 @@
 //!   template file --scan--> BaseImage      what is data, what is free, what is hashed: once for all hosts
 //!                              |
 //!   Delta of one host ---------+--> RawWriter --> root.img     temporary, sync, rename
-//!                              +--> Backing --> uml_cow   a sparse file over the template
+//!                              +--> Backing --> uml_cow, qcow2   a small file over the template
 //!                              +--> Blake3Digest of the whole image, read only where it changed
 //! ```
 //!
@@ -23,6 +23,7 @@ mod backing;
 mod base_image;
 mod digest;
 mod error;
+pub mod qcow2;
 mod ranges;
 mod raw;
 mod run_writer;

@@ -30,6 +30,12 @@ pub enum CowError {
         /// The backing file.
         backing: PathBuf,
     },
+    /// A disk is made of sectors; a guest would not see the rest.
+    #[error("an image of {len_bytes} bytes is not a whole number of sectors of 512 bytes")]
+    PartSector {
+        /// The image's length.
+        len_bytes: u64,
+    },
     /// No guest could find the backing.
     #[error("the backing's path has to be absolute: `{}`", path.display())]
     RelativePath {

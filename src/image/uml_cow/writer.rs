@@ -62,6 +62,11 @@ fn header(backing: &Backing, image_bytes: u64) -> Result<CowHeaderV3, CowError> 
             backing: path.to_path_buf(),
         });
     }
+    if !image_bytes.is_multiple_of(SECTOR) {
+        return Err(CowError::PartSector {
+            len_bytes: image_bytes,
+        });
+    }
     let seconds = backing.modified_seconds();
     // The kernel takes the 32 bits for a signed number.
     let mtime = i32::try_from(seconds).map_err(|_| CowError::Time {

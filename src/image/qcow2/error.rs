@@ -1,0 +1,51 @@
+//! Why a qcow2 image could not be written.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::super::error::ImageError;
+use crate::base::PathError;
+use crate::block::DeviceError;
+
+/// Says why a qcow2 image could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum QcowError {
+    /// A disk is made of sectors; a guest would not see the rest.
+    #[error("an image of {len_bytes} bytes is not a whole number of sectors of 512 bytes")]
+    PartSector {
+        /// The image's length.
+        len_bytes: u64,
+    },
+    /// The image's tables would be larger than QEMU loads.
+    #[error(
+        "an image of {len_bytes} bytes is too long for this kind of qcow2 image, which holds {most_bytes}"
+    )]
+    TooLong {
+        /// The image's length.
+        len_bytes: u64,
+        /// The longest that works.
+        most_bytes: u64,
+    },
+    /// The header has no room for the path.
+    #[error("the backing's path has {path_bytes} bytes, a qcow2 image has room for {most_bytes}: `{}`", path.display())]
+    LongPath {
+        /// The path, as it would be written.
+        path: PathBuf,
+        /// Its length.
+        path_bytes: usize,
+        /// The longest that fits.
+        most_bytes: usize,
+    },
+    /// A cluster could not be compressed.
+    #[error("cannot compress")]
+    Compress(#[source] io::Error),
+    /// The template or its copy could not be used.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The image could not be read, or written.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A file could not be found or made.
+    #[error(transparent)]
+    File(#[from] PathError),
+}

@@ -1,0 +1,217 @@
+//! Writes a qcow2 image over a raw backing file, in one pass from its first byte to its last.
+//!
+//! ```text
+//!   header | refcount table | refcount blocks | L1 table | L2 tables | data clusters
+//! ```
+//!
+//! A cluster is one unit of the delta. With QEMU's usual 64 KiB a changed block would drag up to 60 KiB of the
+//! template along: an image grown from 512 MiB to 2 GiB with some forty new files took 648 KiB with clusters of 4 KiB,
+//! 856 KiB with 16 and 1776 KiB with 64; two hundred blocks scattered over 2 GiB took 1.5 MiB, 3.7 MiB and 12.6 MiB.
+//! Subclusters would save a few per cent more, but only QEMU reads them.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use zerocopy::big_endian::{U16, U64};
+
+use super::super::backing::{Backing, DeltaWritten};
+use super::super::run_writer::RunWriter;
+use super::super::scan::is_zero;
+use super::backing_name::backing_name;
+use super::error::QcowError;
+use super::raw::{COPIED, READS_AS_ZERO};
+use super::tables::{ClusterBits, HeaderFields, RefcountPlace, number, push_table, set};
+use crate::base::{AtomicFile, PathError};
+use crate::block::{BlockDevice, Delta, FileDevice};
+
+/// Clusters of 4 KiB: units of the delta.
+const BITS: ClusterBits = ClusterBits(12);
+
+/// A cluster of the image that differs from the backing.
+#[derive(Debug, Clone, Copy)]
+struct Difference {
+    cluster: u64,
+    is_zero: bool,
+}
+
+/// Where the parts lie, by numbers of clusters.
+#[derive(Debug)]
+struct Layout {
+    refcounts: RefcountPlace,
+    l1_entries: u64,
+    l1: u64,
+    l2: u64,
+    data: u64,
+    end: u64,
+}
+
+impl Layout {
+    fn of(l1_entries: u64, differences: &[Difference]) -> Self {
+        let l1_clusters = BITS.clusters(l1_entries.saturating_mul(8)).max(1);
+        let l2_clusters = number(differences.chunk_by(same_table).count());
+        let data_clusters = number(differences.iter().filter(|one| !one.is_zero).count());
+        let others = 1_u64
+            .saturating_add(l1_clusters)
+            .saturating_add(l2_clusters)
+            .saturating_add(data_clusters);
+        let refcounts = RefcountPlace::of(BITS, others);
+        let l1 = refcounts.clusters().saturating_add(1);
+        let l2 = l1.saturating_add(l1_clusters);
+        let data = l2.saturating_add(l2_clusters);
+        Self {
+            refcounts,
+            l1_entries,
+            l1,
+            l2,
+            data,
+            end: data.saturating_add(data_clusters),
+        }
+    }
+}
+
+/// Whether two clusters are mapped by the same L2 table.
+fn same_table(one: &Difference, other: &Difference) -> bool {
+    BITS.table_of(one.cluster) == BITS.table_of(other.cluster)
+}
+
+/// Writes the image that differs from `backing` by `delta`, ready to be persisted as `destination`.
+///
+/// The image names its backing by a path that is relative to its own directory; both directories have to exist.
+pub fn write(
+    backing: &Backing,
+    delta: &Delta,
+    destination: &Path,
+) -> Result<(AtomicFile, DeltaWritten), QcowError> {
+    let name = backing_name(destination, backing.path())?;
+    let unfinished = AtomicFile::create(destination)?;
+    let failed = |action| PathError::on(action, unfinished.temporary_path());
+    let device = unfinished
+        .file()
+        .try_clone()
+        .and_then(|file| FileDevice::from_file(file, true))
+        .map_err(failed("write"))?;
+    let covered_units = write_to(&device, &name, backing, delta)?;
+    let metadata = unfinished.file().metadata().map_err(failed("read"))?;
+    let written = DeltaWritten {
+        allocated_bytes: metadata.blocks().saturating_mul(512),
+        covered_units,
+    };
+    Ok((unfinished, written))
+}
+
+/// Writes the file's bytes to an empty device, and tells how many units it holds.
+fn write_to(
+    device: &dyn BlockDevice,
+    backing_name: &[u8],
+    backing: &Backing,
+    delta: &Delta,
+) -> Result<u64, QcowError> {
+    let l1_entries = BITS.l1_entries(delta.len_bytes())?;
+    let mut differences = Vec::with_capacity(delta.changed_units());
+    backing.each_difference(delta, |offset, unit| {
+        differences.push(Difference {
+            cluster: BITS.cluster_of(offset),
+            is_zero: is_zero(unit),
+        });
+        Ok::<(), QcowError>(())
+    })?;
+    let layout = Layout::of(l1_entries, &differences);
+    device.set_len_bytes(BITS.offset(layout.end))?;
+    let mut runs = RunWriter::new(device);
+    let header = HeaderFields {
+        bits: BITS,
+        len_bytes: delta.len_bytes(),
+        l1_entries,
+        l1_offset_bytes: BITS.offset(layout.l1),
+        refcounts: layout.refcounts,
+        refcount_offset_bytes: BITS.offset(1),
+        backing_name: Some(backing_name),
+    };
+    runs.push(0, &header.to_page())?;
+    let clusters = usize::try_from(layout.end).unwrap_or(usize::MAX);
+    let counts = vec![U16::new(1); clusters];
+    layout.refcounts.write(BITS, 1, &counts, &mut runs)?;
+    write_mapping(&layout, &differences, &mut runs)?;
+    let mut place = BITS.offset(layout.data);
+    backing.each_difference(delta, |_, unit| {
+        if is_zero(unit) {
+            return Ok(());
+        }
+        let written = runs.push(place, unit);
+        place = place.saturating_add(BITS.bytes());
+        written
+    })?;
+    runs.flush()?;
+    Ok(number(differences.len()))
+}
+
+/// Writes the L1 table and the L2 tables.
+fn write_mapping(
+    layout: &Layout,
+    differences: &[Difference],
+    runs: &mut RunWriter<'_>,
+) -> Result<(), QcowError> {
+    let tables = || (layout.l2..).zip(differences.chunk_by(same_table));
+    let mut l1 = vec![U64::ZERO; usize::try_from(layout.l1_entries).unwrap_or_default()];
+    for (place, clusters) in tables() {
+        if let Some(one) = clusters.first() {
+            set(&mut l1, BITS.table_of(one.cluster), BITS.offset(place) | COPIED);
+        }
+    }
+    push_table(runs, BITS.offset(layout.l1), &l1)?;
+    let mut data = layout.data;
+    for (place, clusters) in tables() {
+        let mut table = vec![U64::ZERO; usize::try_from(BITS.l2_entries()).unwrap_or_default()];
+        for one in clusters {
+            let entry = if one.is_zero {
+                READS_AS_ZERO
+            } else {
+                let offset = BITS.offset(data);
+                data = data.saturating_add(1);
+                offset | COPIED
+            };
+            set(&mut table, BITS.index_in_table(one.cluster), entry);
+        }
+        push_table(runs, BITS.offset(place), &table)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::{DeviceError, FaultyDevice, MemoryDevice, Overlay};
+    use crate::image::BaseImage;
+    use std::sync::Arc;
+
+    /// A template of 1 MiB of zeros, and the delta of three small changes.
+    fn sample() -> (Backing, Delta) {
+        let template = tempfile::NamedTempFile::new().unwrap();
+        template.as_file().set_len(1 << 20).unwrap();
+        let device = Arc::new(FileDevice::open(template.path()).unwrap());
+        let base = Arc::new(BaseImage::as_it_is(device).unwrap());
+        let overlay = Overlay::new(base.clone());
+        overlay.set_len_bytes(16 << 20).unwrap();
+        for place in [0, 40_000, 9_000_000] {
+            overlay.write_at(place, b"new").unwrap();
+        }
+        let delta = overlay.finish().unwrap();
+        (Backing::template(base, template.path()).unwrap(), delta)
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_at_every_write() {
+        let (backing, delta) = sample();
+        let disk = FaultyDevice::new(MemoryDevice::default(), u64::MAX);
+        assert_eq!(write_to(&disk, b"t.img", &backing, &delta).unwrap(), 3);
+        // The length, and everything in one run.
+        assert_eq!(disk.writes(), 2);
+        for allowed in 0..2 {
+            let disk = FaultyDevice::new(MemoryDevice::default(), allowed);
+            assert!(matches!(
+                write_to(&disk, b"t.img", &backing, &delta),
+                Err(QcowError::Device(DeviceError::Io { .. }))
+            ));
+        }
+    }
+}
