@@ -28,7 +28,7 @@ fn findmnt(guest: &MemoryGuest) -> String {
     let file = directory.path().join("fstab");
     atomic::write(&file, guest.text("/etc/fstab").as_bytes(), Durability::NoSync).unwrap();
     let run = |arguments: &[&str]| {
-        let output = tool("findmnt", "mount")
+        let output = tool("findmnt", "util-linux")
             .args(arguments)
             .arg("--tab-file")
             .arg(&file)

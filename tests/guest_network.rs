@@ -1,6 +1,7 @@
 //! Which program configures a guest's network, and the files of ifupdown as ifupdown itself understands them.
 
 use std::fs;
+use std::process::Command;
 
 use mln_image::base::atomic::{self, Durability};
 use mln_image::guest::GuestWarning;
@@ -9,7 +10,7 @@ use mln_image::project::{Host, Interface, InterfaceAddress, Renderer};
 use crate::support::debian::{baked, configured, debian};
 use crate::support::memory_guest::MemoryGuest;
 use crate::support::project::{at, host, interface, of, project, static_interface};
-use crate::support::tool;
+use crate::support::xl::unpacked;
 
 /// A host with these interfaces.
 fn with(interfaces: Vec<Interface>) -> Host {
@@ -26,7 +27,7 @@ fn ifup_commands(guest: &MemoryGuest) -> Vec<String> {
     let text = guest.text("/etc/network/interfaces");
     atomic::write(&file, text.as_bytes(), Durability::NoSync).unwrap();
     fs::create_dir(directory.path().join("state")).unwrap();
-    let output = tool("ifup", "ifupdown")
+    let output = Command::new(unpacked("sbin/ifup"))
         .args(["--no-act", "--force", "-a", "-i"])
         .arg(&file)
         .arg("--state-dir")

@@ -22,6 +22,8 @@ mod image_commands;
 mod image_formats;
 mod image_swap;
 mod lang_text;
+mod launch_scripts;
+mod launch_xen;
 mod layering;
 mod support;
 mod template_debian;

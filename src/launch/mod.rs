@@ -1,1 +1,224 @@
-//! What a machine is started with, as pure values.
+//! How a host is started: its definition first, a pure value, then the files that a platform's own programs read.
+//!
+//! ```text
+//!   (Project, Host, LaunchSettings) --specify--> DomainSpec --files--> xl.cfg, start, stop
+//! ```
+//!
+//! The scripts are POSIX shell, work from the directory they lie in, and need nothing of this program.
+
+mod error;
+mod mac;
+mod net;
+mod qemu;
+mod quote;
+mod script;
+mod spec;
+mod uml;
+mod xen;
+
+use std::path::PathBuf;
+
+pub use error::LaunchError;
+pub use spec::{Attachment, Disk, DomainSpec, Kernel, Vif};
+
+use crate::base::Origin;
+use crate::project::{DiskUse, ExtraMount, Host, Interface, Platform, Project};
+
+use mac::MacTable;
+
+/// What a definition depends on beside the project: the server's files and bridges.
+#[derive(Debug, Clone)]
+pub struct LaunchSettings {
+    /// The machine's own directory, absolute.
+    pub directory: PathBuf,
+    /// The name of the root image in that directory.
+    pub root_image: String,
+    /// The name of the swap image in that directory.
+    pub swap_image: String,
+    /// The User-Mode Linux program, for hosts that name no kernel.
+    pub uml_kernel: String,
+    /// The kernel for Xen and QEMU, for hosts that name none.
+    pub kernel: String,
+    /// The initial ramdisk that belongs to that kernel.
+    pub ramdisk: Option<String>,
+    /// The bridge to the local network, for interfaces that name neither bridge nor switch.
+    pub lan_bridge: String,
+}
+
+impl LaunchSettings {
+    /// The settings of a Debian server without configuration, for the machine in `directory`: its newest kernel, by
+    /// the links that Debian keeps, and Xen's usual bridge.
+    pub fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            root_image: "root.img".to_owned(),
+            swap_image: "swap.img".to_owned(),
+            uml_kernel: "linux.uml".to_owned(),
+            kernel: "/vmlinuz".to_owned(),
+            ramdisk: Some("/initrd.img".to_owned()),
+            lan_bridge: "xenbr0".to_owned(),
+        }
+    }
+}
+
+/// A file beside a machine's images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaunchFile {
+    /// Its name in the machine's directory.
+    pub name: &'static str,
+    /// Its permission bits.
+    pub mode: u16,
+    /// Its text.
+    pub content: String,
+}
+
+/// How many disks a host may have: one for each letter of the alphabet.
+const LIMIT_DISKS: usize = 26;
+
+/// Defines the machine `host` of `project`.
+pub fn specify(project: &Project, host: &Host, settings: &LaunchSettings) -> Result<DomainSpec, LaunchError> {
+    let disks = disks(host, settings)?;
+    Ok(DomainSpec {
+        project: project.name.clone(),
+        host: host.name.clone(),
+        platform: host.platform.value,
+        order: host.boot_order.value,
+        server: host.service_host.as_ref().map(|server| server.value.clone()),
+        directory: settings.directory.clone(),
+        memory_mib: host.memory.value.0.div_ceil(1 << 20),
+        vcpus: host.vcpus.as_ref().map(|count| count.value),
+        kernel: kernel(host, settings)?,
+        vifs: vifs(project, host, settings)?,
+        disks,
+        terminal: host.term.value,
+        extra: host.xen_extra.iter().map(|line| line.value.clone()).collect(),
+    })
+}
+
+/// The files by which the machine is started and stopped.
+pub fn files(spec: &DomainSpec) -> Vec<LaunchFile> {
+    match spec.platform {
+        Platform::Xen | Platform::XenHvm => xen::files(spec),
+        Platform::Uml => uml::files(spec),
+        Platform::Qemu => qemu::files(spec),
+    }
+}
+
+/// The host's disks, in the order that its guest's table of file systems goes by.
+fn disks(host: &Host, settings: &LaunchSettings) -> Result<Vec<Disk>, LaunchError> {
+    let uses = host.disks();
+    if uses.len() > LIMIT_DISKS {
+        return Err(LaunchError::TooManyDisks {
+            count: uses.len(),
+            limit: LIMIT_DISKS,
+            origin: host.origin.clone(),
+        });
+    }
+    let platform = host.platform.value;
+    let devices = platform.root_device();
+    let mut disks = Vec::with_capacity(uses.len());
+    for (index, disk) in uses.into_iter().enumerate() {
+        let image = match disk {
+            DiskUse::Root => &settings.root_image,
+            DiskUse::Swap => &settings.swap_image,
+            DiskUse::Mount(mount) => &mount.source,
+        };
+        disks.push(Disk {
+            image: path(image, platform, &host.origin)?,
+            device: devices.disk(index),
+            read_only: matches!(disk, DiskUse::Mount(mount) if is_read_only(mount)),
+        });
+    }
+    Ok(disks)
+}
+
+/// Whether the guest only reads a further disk.
+fn is_read_only(mount: &ExtraMount) -> bool {
+    mount.file_system == "iso9660" || mount.options.split(',').any(|option| option == "ro")
+}
+
+/// The kernel and its command line. A ramdisk belongs to its kernel, so that a host's own kernel never gets the
+/// server's ramdisk.
+fn kernel(host: &Host, settings: &LaunchSettings) -> Result<Option<Kernel>, LaunchError> {
+    let platform = host.platform.value;
+    let own = host.kernel.as_ref().map(|kernel| &kernel.value);
+    let (default, default_ramdisk) = match platform {
+        Platform::Uml => (Some(&settings.uml_kernel), None),
+        Platform::Xen | Platform::Qemu => (Some(&settings.kernel), settings.ramdisk.as_ref()),
+        // A fully virtual machine may have its own boot loader.
+        Platform::XenHvm => (None, None),
+    };
+    let Some(file) = own.or(default) else {
+        return Ok(None);
+    };
+    let ramdisk = host.ramdisk.as_ref().map(|ramdisk| &ramdisk.value);
+    let ramdisk = ramdisk.or(default_ramdisk.filter(|_| own.is_none()));
+    let console = match platform {
+        Platform::Xen => "hvc0",
+        Platform::XenHvm | Platform::Uml | Platform::Qemu => "ttyS0",
+    };
+    let root = platform.root_device().disk(0);
+    let mut arguments = vec![
+        format!("console={console}"),
+        format!("root={root}"),
+        "rw".to_owned(),
+    ];
+    if platform != Platform::Uml {
+        arguments.push("net.ifnames=0".to_owned());
+    }
+    let checked = |file: &String| path(file, Platform::Xen, &host.origin);
+    Ok(Some(Kernel {
+        file: checked(file)?,
+        ramdisk: ramdisk.map(checked).transpose()?,
+        arguments,
+    }))
+}
+
+/// The interfaces by number, so that the guest calls them as the project does.
+fn vifs(project: &Project, host: &Host, settings: &LaunchSettings) -> Result<Vec<Vif>, LaunchError> {
+    let macs = MacTable::assign(project)?;
+    let mut interfaces: Vec<(Option<u32>, &Interface)> = host
+        .interfaces
+        .iter()
+        .map(|interface| (ethernet_number(&interface.name), interface))
+        .collect();
+    interfaces.sort_by_key(|(number, _)| number.unwrap_or(u32::MAX));
+    let mut vifs = Vec::with_capacity(interfaces.len());
+    for (place, (number, interface)) in (0_u32..).zip(interfaces) {
+        // User-Mode Linux names interfaces itself; the others count them.
+        let fits = number == Some(place) || (host.platform.value == Platform::Uml && number.is_some());
+        if !fits {
+            return Err(LaunchError::InterfaceName {
+                interface: interface.name.clone(),
+                expected: format!("eth{place}"),
+                origin: interface.origin.clone(),
+            });
+        }
+        vifs.push(Vif {
+            name: interface.name.clone(),
+            mac: macs.get(host, interface),
+            attachment: net::attachment(project, host, interface, settings)?,
+        });
+    }
+    Ok(vifs)
+}
+
+/// The number in a name like `eth0`.
+fn ethernet_number(name: &str) -> Option<u32> {
+    let number = name.strip_prefix("eth")?;
+    let is_plain = number == "0" || !number.starts_with(['0', '+']);
+    number.parse().ok().filter(|_| is_plain)
+}
+
+/// `path`, if the platform's configuration can hold it.
+fn path(path: &str, platform: Platform, origin: &Origin) -> Result<String, LaunchError> {
+    let comma = platform == Platform::Uml && path.contains(',');
+    if comma || path.contains(char::is_control) {
+        return Err(LaunchError::Path {
+            path: path.to_owned(),
+            platform: platform.name(),
+            origin: origin.clone(),
+        });
+    }
+    Ok(path.to_owned())
+}

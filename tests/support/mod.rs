@@ -9,8 +9,10 @@ pub(crate) mod memory_guest;
 mod mkfs;
 mod mount;
 pub(crate) mod project;
+pub(crate) mod scripts;
 pub(crate) mod templates;
 mod tree;
+pub(crate) mod xl;
 
 use std::env;
 use std::path::Path;
