@@ -21,6 +21,7 @@ impl Fs {
     /// [`ExtError::ReadOnly`]; what the device answers.
     pub fn commit(&mut self) -> Result<(), ExtError> {
         let now = self.edit_time()?;
+        self.flush_directories()?;
         self.seal_bitmaps()?;
         let dirty_groups = self.groups.dirty_groups();
         if self.blocks.is_empty() && dirty_groups.is_empty() && !self.are_backups_stale {

@@ -152,6 +152,9 @@ pub enum ExtError {
         /// The largest length allowed.
         limit_bytes: u64,
     },
+    /// What was to become a file's content could not be read.
+    #[error("cannot read the new content")]
+    Source(#[source] std::io::Error),
     /// The extended attributes do not fit into the inode and one block.
     #[error("no room for extended attribute `{name}` of inode {inode}")]
     NoXattrRoom {

@@ -94,6 +94,11 @@ impl Feature {
     pub(crate) fn cleared(self, bits: u32) -> u32 {
         bits & !self.bit
     }
+
+    /// The bit within its word.
+    pub(crate) fn bit(self) -> u32 {
+        self.bit
+    }
 }
 
 impl Features {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::bitmap::Bitmap;
+use super::dir::Directories;
 use super::error::{ExtError, Place};
 use super::group::{BLOCK_UNINIT, GroupDescriptor, GroupTable, INODE_UNINIT};
 use super::inode::{Inode, Node};
@@ -35,6 +36,8 @@ pub struct Fs {
     pub(crate) blocks: BTreeMap<FsBlock, Box<[u8]>>,
     pub(crate) block_bitmaps: BTreeMap<GroupNo, Bitmap>,
     pub(crate) inode_bitmaps: BTreeMap<GroupNo, Bitmap>,
+    /// Directories that are being edited.
+    pub(crate) directories: Directories,
     /// Whether the copies of superblock and descriptors must be written too.
     pub(crate) are_backups_stale: bool,
     /// Blocks that bitmaps and inode tables take, sorted; computed when first needed.
@@ -67,6 +70,7 @@ impl Fs {
             blocks: BTreeMap::new(),
             block_bitmaps: BTreeMap::new(),
             inode_bitmaps: BTreeMap::new(),
+            directories: Directories::new(),
             are_backups_stale: false,
             fixed: OnceLock::new(),
         }
@@ -97,6 +101,7 @@ impl Fs {
             blocks: BTreeMap::new(),
             block_bitmaps: BTreeMap::new(),
             inode_bitmaps: BTreeMap::new(),
+            directories: Directories::new(),
             are_backups_stale: false,
             fixed: self.fixed.clone(),
         }

@@ -165,6 +165,13 @@ impl Geometry {
         (0..self.groups_count).map(GroupNo)
     }
 
+    /// All groups, from `home` on and then from 0.
+    pub(crate) fn groups_from(&self, home: GroupNo) -> impl Iterator<Item = GroupNo> + use<> {
+        (home.0..self.groups_count)
+            .chain(0..home.0.min(self.groups_count))
+            .map(GroupNo)
+    }
+
     /// The blocks of one group's inode table.
     pub fn inode_table_blocks(&self) -> u64 {
         let len_bytes = u64::from(self.inodes_per_group).saturating_mul(self.inode_size.into());

@@ -8,8 +8,8 @@
         clippy::indexing_slicing
     )
 )]
-#![expect(dead_code, reason = "the reader and the allocator use the rest")]
 
+mod alloc;
 mod bitmap;
 mod checksum;
 mod commit;
@@ -26,6 +26,7 @@ mod journal;
 mod layout;
 mod lookup;
 mod map;
+mod ops;
 mod raw;
 mod read;
 mod resize;
@@ -33,10 +34,14 @@ mod superblock;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
+mod tests_edit;
+#[cfg(test)]
 mod tests_read;
 mod types;
 mod usage;
+#[expect(dead_code, reason = "names are held against their hashes next")]
 mod verify;
+mod write;
 mod xattr;
 
 pub use dir::DirEntry;
@@ -48,6 +53,7 @@ pub use geometry::Geometry;
 pub use group::GroupDescriptor;
 pub use inode::Inode;
 pub use journal::{JournalError, RecoveryReport};
+pub use ops::{NewNode, SpecialFile};
 pub use resize::GrowReport;
 pub use superblock::Superblock;
 pub use types::{BlockSize, FileBlock, Follow, FsBlock, GroupNo, InodeNo};

@@ -92,17 +92,6 @@ impl TestImage {
         assert!(output.status.code() == Some(0), "{what}: {text}");
     }
 
-    /// What debugfs answers.
-    pub(crate) fn debugfs(&self, request: &str) -> String {
-        let output = Command::new("debugfs")
-            .args(["-R", request])
-            .arg(self.path())
-            .output()
-            .unwrap();
-        assert!(output.status.success());
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
     /// Changes the image through debugfs.
     pub(crate) fn debugfs_write(&self, request: &str) {
         let output = Command::new("debugfs")

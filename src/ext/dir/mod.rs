@@ -4,16 +4,23 @@
 //! A directory with a hash tree reads as a plain one too, since the tree's own blocks look like unused entries; so
 //! reading goes through the blocks in order, whatever the directory's form.
 
+mod block;
+mod build;
+mod edit;
 mod entry;
+mod hash;
+mod index;
+mod state;
 
 use super::error::{ExtError, Place};
 use super::feature;
 use super::fs::Fs;
 use super::inode::Node;
 use super::map::FileMap;
-use super::types::{FileBlock, InodeNo, index};
+use super::types::{FileBlock, InodeNo};
 use crate::base::FileKind;
 
+pub(crate) use edit::{Directories, check_name};
 pub(crate) use entry::{EntryView, code_of, entries};
 
 /// A name in a directory.
@@ -72,6 +79,12 @@ impl Fs {
         inode: InodeNo,
         mut visit: impl FnMut(&[u8], InodeNo, u8) -> bool,
     ) -> Result<(), ExtError> {
+        if let Some(directory) = self.directories.get(&inode) {
+            directory
+                .names()
+                .any(|(name, (target, code))| !visit(name, target, code));
+            return Ok(());
+        }
         let node = self.directory_node(inode)?;
         let map = self.file_map(&node)?;
         let has_filetype = self.superblock.features().has(feature::FILETYPE);
@@ -139,15 +152,5 @@ impl Fs {
                 ))
             }
         }
-    }
-
-    /// How long the entries of a block may reach: up to the checksum, where there is one.
-    pub(crate) fn leaf_len(&self) -> usize {
-        let tail = if self.superblock.checksums().seed().is_some() {
-            12
-        } else {
-            0
-        };
-        index(self.block_size().bytes()).saturating_sub(tail)
     }
 }

@@ -5,9 +5,6 @@ use super::{Loader, Run};
 use crate::ext::error::ExtError;
 use crate::ext::types::FsBlock;
 
-/// The pointers that lead straight to content.
-pub(super) const DIRECT: u32 = 12;
-
 /// The levels of indirection behind each pointer of an inode.
 pub(super) fn levels() -> impl Iterator<Item = u32> {
     let direct = std::iter::repeat_n(0, 12);

@@ -11,6 +11,7 @@
 mod extents;
 mod indirect;
 mod runs;
+mod store;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,8 @@ use super::fs::Fs;
 use super::inode::{FLAG_EXTENTS, Node};
 use super::types::{FsBlock, wide};
 
-pub(crate) use runs::Run;
+pub(crate) use runs::{Run, push, replace};
+pub(crate) use store::empty_root;
 
 /// The blocks of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,11 +48,6 @@ impl FileMap {
     /// How many blocks the file takes, those of the tree included.
     pub(crate) fn all_blocks(&self) -> u64 {
         self.content_blocks().saturating_add(wide(self.tree.len()))
-    }
-
-    /// The blocks of the tree.
-    pub(crate) fn tree_blocks(&self) -> impl Iterator<Item = FsBlock> {
-        self.tree.values().copied()
     }
 
     /// The run that holds `file_block`, cut to begin there.

@@ -59,6 +59,37 @@ pub(crate) fn push(runs: &mut Vec<Run>, run: Run) {
     }
 }
 
+/// Puts `run` in the place of whatever `runs` has for its file blocks.
+pub(crate) fn replace(runs: &[Run], run: Run) -> Vec<Run> {
+    let mut replaced = Vec::with_capacity(runs.len().saturating_add(2));
+    let mut new = Some(run);
+    for old in runs {
+        if u64::from(old.file_block) >= run.end() {
+            if let Some(new) = new.take() {
+                push(&mut replaced, new);
+            }
+            push(&mut replaced, *old);
+            continue;
+        }
+        if let Some(head) = old.head_before(run.file_block) {
+            push(&mut replaced, head);
+        }
+        let after = u32::try_from(run.end())
+            .ok()
+            .filter(|after| *after > old.file_block);
+        if let Some(tail) = after.and_then(|after| old.tail_from(after)) {
+            if let Some(new) = new.take() {
+                push(&mut replaced, new);
+            }
+            push(&mut replaced, tail);
+        }
+    }
+    if let Some(new) = new {
+        push(&mut replaced, new);
+    }
+    replaced
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +109,33 @@ mod tests {
             Some((3, FsBlock(102)))
         );
         assert_eq!((RUN.head_before(10), RUN.tail_from(15)), (None, None));
+    }
+
+    #[test]
+    fn a_run_takes_the_place_of_others() {
+        let new = |file_block, count| Run {
+            file_block,
+            count,
+            start: FsBlock(500),
+            is_unwritten: false,
+        };
+        let shape = |file_block, count| -> Vec<(u32, u32)> {
+            let later = Run {
+                file_block: 20,
+                count: 5,
+                start: FsBlock(300),
+                is_unwritten: false,
+            };
+            replace(&[RUN, later], new(file_block, count))
+                .iter()
+                .map(|run| (run.file_block, run.count))
+                .collect()
+        };
+        assert_eq!(shape(0, 3), [(0, 3), (10, 5), (20, 5)]);
+        assert_eq!(shape(11, 2), [(10, 1), (11, 2), (13, 2), (20, 5)]);
+        assert_eq!(shape(12, 10), [(10, 2), (12, 10), (22, 3)]);
+        assert_eq!(shape(5, 30), [(5, 30)]);
+        assert_eq!(shape(30, 2), [(10, 5), (20, 5), (30, 2)]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Values are as they lie on disk; access control lists (`system.posix_acl_*`) therefore have ext4's own short form,
 //! not that of the system calls.
 
+mod edit;
 mod parse;
 
 use zerocopy::FromBytes as _;
@@ -14,7 +15,7 @@ use super::inode::Node;
 use super::raw::RawXattrHeader;
 use super::types::{FsBlock, InodeNo};
 
-pub(crate) use parse::Attribute;
+use parse::{Attribute, split_name};
 
 /// Begins the attributes in an inode and in a block.
 const MAGIC: u32 = 0xEA02_0000;

@@ -1,0 +1,91 @@
+//! The hash tree of a directory: which leaf holds the names of which hashes
+//! (<https://docs.kernel.org/filesystems/ext4/directory.html#hash-tree-directories>).
+
+use std::collections::BTreeSet;
+
+use zerocopy::FromBytes as _;
+
+use super::entry::HEAD_LEN;
+use super::hash::NameHash;
+use crate::ext::raw::{RawDxCountLimit, RawDxEntry, RawDxRootInfo};
+use crate::ext::superblock::Superblock;
+use crate::ext::types::index;
+
+/// Where the root's information begins, behind the entries for `.` and `..`.
+pub(crate) const ROOT_INFO: usize = 24;
+/// Where the root's own entries begin.
+pub(crate) const ROOT_ENTRIES: usize = 32;
+/// Where the entries of any other node begin, behind an unused directory entry.
+pub(crate) const NODE_ENTRIES: usize = 8;
+
+/// A hash tree, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HashIndex {
+    pub(crate) hash: NameHash,
+    /// Each leaf's first hash and its block, by ascending hash.
+    leaves: Vec<(u32, u32)>,
+    /// The blocks of the tree itself.
+    nodes: BTreeSet<u32>,
+}
+
+impl HashIndex {
+    /// Reads the tree of a directory with these blocks; `None` for one that makes no sense, which then counts as a
+    /// plain directory.
+    pub(crate) fn read(superblock: &Superblock, blocks: &[Box<[u8]>]) -> Option<Self> {
+        let root = blocks.first()?;
+        let (info, _) = RawDxRootInfo::read_from_prefix(root.get(ROOT_INFO..)?).ok()?;
+        if info.reserved_zero.get() != 0 || info.info_length != 8 || info.indirect_levels > 1 {
+            return None;
+        }
+        let hash = NameHash::new(superblock, info.hash_version)?;
+        let mut nodes = BTreeSet::from([0]);
+        let mut leaves = node_entries(root, ROOT_ENTRIES)?;
+        if info.indirect_levels == 1 {
+            let mut below = Vec::new();
+            for (first, block) in leaves {
+                let mut entries = node_entries(blocks.get(index(block))?, NODE_ENTRIES)?;
+                if !nodes.insert(block) {
+                    return None;
+                }
+                // The first entry of a node has no hash of its own.
+                entries.first_mut()?.0 = first;
+                below.extend(entries);
+            }
+            leaves = below;
+        }
+        let is_sorted = leaves.is_sorted_by(|one, next| one.0 < next.0);
+        let is_inside = leaves
+            .iter()
+            .all(|(_, block)| index(*block) < blocks.len() && !nodes.contains(block));
+        (is_sorted && is_inside).then_some(Self { hash, leaves, nodes })
+    }
+
+    /// The leaf to which `name` belongs.
+    pub(crate) fn leaf_for(&self, name: &[u8]) -> Option<u32> {
+        let (hash, _) = self.hash.of(name);
+        let after = self.leaves.partition_point(|(first, _)| *first <= hash);
+        self.leaves.get(after.saturating_sub(1)).map(|(_, block)| *block)
+    }
+
+    /// Whether block `number` belongs to the tree itself.
+    pub(crate) fn is_node(&self, number: u32) -> bool {
+        self.nodes.contains(&number)
+    }
+}
+
+/// The hashes and blocks of one node, whose entries begin at `start`.
+fn node_entries(bytes: &[u8], start: usize) -> Option<Vec<(u32, u32)>> {
+    let (count_limit, _) = RawDxCountLimit::ref_from_prefix(bytes.get(start..)?).ok()?;
+    let count = index(count_limit.count.get());
+    if count == 0 || count > index(count_limit.limit.get()) {
+        return None;
+    }
+    let len = count.checked_mul(HEAD_LEN)?;
+    let mut entries: Vec<(u32, u32)> = Vec::with_capacity(count);
+    for chunk in bytes.get(start..start.checked_add(len)?)?.chunks_exact(HEAD_LEN) {
+        let entry = RawDxEntry::ref_from_bytes(chunk).ok()?;
+        let hash = if entries.is_empty() { 0 } else { entry.hash.get() };
+        entries.push((hash, entry.block.get()));
+    }
+    Some(entries)
+}

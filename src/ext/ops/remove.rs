@@ -1,0 +1,108 @@
+//! Removing names, and inodes that have lost their last one.
+
+use super::not_found;
+use crate::base::FileKind;
+use crate::ext::dir::check_name;
+use crate::ext::error::ExtError;
+use crate::ext::fs::Fs;
+use crate::ext::inode::{Node, TimeField};
+use crate::ext::types::InodeNo;
+
+impl Fs {
+    /// Removes the name of a file, and with its last name the file.
+    ///
+    /// # Errors
+    /// [`ExtError::NotFound`]; [`ExtError::WrongKind`] for a directory.
+    pub fn unlink(&mut self, directory: InodeNo, name: &[u8]) -> Result<(), ExtError> {
+        let inode = self.target(directory, name)?;
+        let mut node = self.used_node(inode)?;
+        if node.is_directory() {
+            return Err(ExtError::WrongKind {
+                inode,
+                expected: "a file",
+            });
+        }
+        self.remove_entry(directory, name)?;
+        let links = node.links_count().saturating_sub(1);
+        if links == 0 {
+            return self.delete_node(node);
+        }
+        node.raw_mut().i_links_count.set(links);
+        node.set_time(TimeField::Change, self.edit_time()?);
+        self.store_node(node)
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    /// [`ExtError::NotFound`]; [`ExtError::NotEmpty`]; [`ExtError::WrongKind`] for anything but a directory.
+    pub fn rmdir(&mut self, directory: InodeNo, name: &[u8]) -> Result<(), ExtError> {
+        let inode = self.target(directory, name)?;
+        let node = self.directory_node(inode)?;
+        if !self.directory_mut(inode)?.is_empty() {
+            return Err(ExtError::NotEmpty { inode });
+        }
+        self.remove_entry(directory, name)?;
+        self.drop_parent_link(directory)?;
+        self.delete_node(node)
+    }
+
+    /// Removes a file, or a directory with everything below it.
+    ///
+    /// # Errors
+    /// [`ExtError::NotFound`]; [`ExtError::Corrupt`].
+    pub fn remove_tree(&mut self, directory: InodeNo, name: &[u8]) -> Result<(), ExtError> {
+        let mut pending = vec![(directory, name.to_vec())];
+        let mut steps = 0_u64;
+        while let Some((parent, name)) = pending.pop() {
+            // A damaged directory may hold itself: a sound tree has no more steps than two for each inode's names.
+            steps = steps.saturating_add(1);
+            if steps > u64::from(self.superblock.geometry().inodes_count).saturating_mul(4) {
+                let place = crate::ext::error::Place::Inode(parent);
+                return Err(ExtError::corrupt(place, "directory tree", "an end", "a loop"));
+            }
+            let inode = self.target(parent, &name)?;
+            if self.inode(inode)?.kind != FileKind::Directory {
+                self.unlink(parent, &name)?;
+                continue;
+            }
+            let below: Vec<_> = self
+                .directory_mut(inode)?
+                .names()
+                .map(|(name, _)| name.to_vec())
+                .collect();
+            if below.is_empty() {
+                self.rmdir(parent, &name)?;
+            } else {
+                pending.push((parent, name));
+                pending.extend(below.into_iter().map(|name| (inode, name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The inode that `name` stands for.
+    pub(super) fn target(&mut self, directory: InodeNo, name: &[u8]) -> Result<InodeNo, ExtError> {
+        check_name(name)?;
+        let target = self.find_target(directory, name)?;
+        target
+            .map(|(inode, _)| inode)
+            .ok_or_else(|| not_found(directory, name))
+    }
+
+    /// Gives back everything that an inode without names holds, and the inode.
+    fn delete_node(&mut self, mut node: Node) -> Result<(), ExtError> {
+        let is_directory = node.is_directory();
+        self.directories.remove(&node.number());
+        let has_blocks = match node.kind() {
+            Some(FileKind::Symlink) => !self.is_fast_link(&node),
+            Some(FileKind::Regular | FileKind::Directory) => true,
+            _ => false,
+        };
+        if has_blocks {
+            self.cut_content(&mut node, 0)?;
+        }
+        self.drop_xattr_block(&mut node)?;
+        self.free_inode(node.number(), is_directory)
+    }
+}

@@ -1,0 +1,313 @@
+//! Writing the content of files: blocks are allocated first, then the bytes go to the device.
+
+use std::io::Read;
+
+use super::error::ExtError;
+use super::feature;
+use super::fs::Fs;
+use super::inode::{FLAG_EXTENTS, Node, TimeField};
+use super::map::{self, FileMap, Run};
+use super::types::{FsBlock, InodeNo, index, wide};
+
+/// How much of a stream is held in memory at a time.
+const PIECE_BYTES: u64 = 1 << 20;
+/// The longest file that needs no `large_file` feature.
+const SMALL_FILE_BYTES: u64 = 0x7FFF_FFFF;
+
+impl Fs {
+    /// Writes `bytes` into the regular file `inode` from `offset_bytes` on; the file grows as needed.
+    ///
+    /// # Errors
+    /// [`ExtError::NoSpace`]; [`ExtError::TooLarge`]; [`ExtError::WrongKind`].
+    pub fn write_at(&mut self, inode: InodeNo, offset_bytes: u64, bytes: &[u8]) -> Result<(), ExtError> {
+        let mut node = self.regular_node(inode)?;
+        self.write_node(&mut node, offset_bytes, wide(bytes.len()), &mut &*bytes)?;
+        self.touch_content(&mut node)?;
+        self.store_node(node)
+    }
+
+    /// Writes `bytes` behind the end of the regular file `inode`.
+    ///
+    /// # Errors
+    /// As [`Fs::write_at`].
+    pub fn append(&mut self, inode: InodeNo, bytes: &[u8]) -> Result<(), ExtError> {
+        let len_bytes = self.regular_node(inode)?.size_in_bytes();
+        self.write_at(inode, len_bytes, bytes)
+    }
+
+    /// Makes `bytes` the whole content of the regular file `inode`.
+    ///
+    /// # Errors
+    /// As [`Fs::write_at`].
+    pub fn replace_content(&mut self, inode: InodeNo, bytes: &[u8]) -> Result<(), ExtError> {
+        self.replace_content_from(inode, &mut &*bytes, wide(bytes.len()))
+    }
+
+    /// Makes the next `len_bytes` bytes of `source` the whole content of the regular file `inode`.
+    ///
+    /// # Errors
+    /// As [`Fs::write_at`]; [`ExtError::Source`] if `source` fails or ends early.
+    pub fn replace_content_from(
+        &mut self,
+        inode: InodeNo,
+        source: &mut dyn Read,
+        len_bytes: u64,
+    ) -> Result<(), ExtError> {
+        let mut node = self.regular_node(inode)?;
+        self.cut_content(&mut node, 0)?;
+        node.set_size_in_bytes(0);
+        self.write_node(&mut node, 0, len_bytes, source)?;
+        self.touch_content(&mut node)?;
+        self.store_node(node)
+    }
+
+    /// Sets the length of the regular file `inode`; what is new reads as zero and takes no space.
+    ///
+    /// # Errors
+    /// [`ExtError::TooLarge`]; [`ExtError::WrongKind`].
+    pub fn truncate(&mut self, inode: InodeNo, len_bytes: u64) -> Result<(), ExtError> {
+        let mut node = self.regular_node(inode)?;
+        let old_len = node.size_in_bytes();
+        if len_bytes < old_len {
+            self.cut_content(&mut node, len_bytes)?;
+            let map = self.file_map(&node)?;
+            self.zero_tail(&map, len_bytes)?;
+            node.set_size_in_bytes(len_bytes);
+        } else {
+            let map = self.file_map(&node)?;
+            self.zero_tail(&map, old_len)?;
+            self.grow_size(&mut node, len_bytes)?;
+        }
+        self.touch_content(&mut node)?;
+        self.store_node(node)
+    }
+
+    /// Sets the times that a change of content sets.
+    pub(crate) fn touch_content(&self, node: &mut Node) -> Result<(), ExtError> {
+        let now = self.edit_time()?;
+        node.set_time(TimeField::Modification, now);
+        node.set_time(TimeField::Change, now);
+        Ok(())
+    }
+
+    /// Writes `len_bytes` bytes of `source` into the content of `node`, which the caller stores.
+    pub(crate) fn write_node(
+        &mut self,
+        node: &mut Node,
+        offset_bytes: u64,
+        len_bytes: u64,
+        source: &mut dyn Read,
+    ) -> Result<(), ExtError> {
+        self.edit_time()?;
+        if len_bytes == 0 {
+            return Ok(());
+        }
+        let old_len = node.size_in_bytes();
+        let end_bytes = offset_bytes.saturating_add(len_bytes);
+        self.check_size(node, end_bytes)?;
+        let old = self.file_map(node)?;
+        if offset_bytes > old_len {
+            self.zero_tail(&old, old_len)?;
+        }
+        let runs = self.back_range(node, &old, offset_bytes, end_bytes)?;
+        let map = if runs == old.runs() {
+            old
+        } else {
+            self.store_map(node, old, runs)?
+        };
+        self.copy_in(&map, offset_bytes, end_bytes, source)?;
+        if end_bytes > old_len {
+            self.grow_size(node, end_bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The runs of `map` with written blocks wherever the range of bytes lies. New blocks at the edges of the range
+    /// are zeroed where it covers them in part.
+    fn back_range(
+        &mut self,
+        node: &Node,
+        map: &FileMap,
+        from_bytes: u64,
+        to_bytes: u64,
+    ) -> Result<Vec<Run>, ExtError> {
+        let block_bytes = u64::from(self.block_size().bytes());
+        let first = from_bytes.checked_div(block_bytes).unwrap_or(0);
+        let end = self.block_size().blocks_for(to_bytes);
+        let mut runs = map.runs().to_vec();
+        let mut place = u32::try_from(first).unwrap_or(u32::MAX);
+        while u64::from(place) < end {
+            let room = u32::try_from(end.saturating_sub(place.into())).unwrap_or(u32::MAX);
+            let (run, is_new) = self.run_for(node, map, &runs, place, room)?;
+            if is_new {
+                self.zero_edges(run, from_bytes, to_bytes)?;
+                runs = map::replace(&runs, run);
+            }
+            place = place.saturating_add(run.count);
+        }
+        Ok(runs)
+    }
+
+    /// A written run for at most `room` blocks from `place` on, and whether it is new: allocated, or unwritten so far.
+    fn run_for(
+        &mut self,
+        node: &Node,
+        map: &FileMap,
+        runs: &[Run],
+        place: u32,
+        room: u32,
+    ) -> Result<(Run, bool), ExtError> {
+        if let Some(run) = map.find(place) {
+            let run = Run {
+                count: run.count.min(room),
+                ..run
+            };
+            return Ok((
+                Run {
+                    is_unwritten: false,
+                    ..run
+                },
+                run.is_unwritten,
+            ));
+        }
+        let gap = map
+            .next_after(place)
+            .map_or(room, |next| next.file_block.saturating_sub(place));
+        let before = runs.get(
+            runs.partition_point(|run| run.file_block <= place)
+                .wrapping_sub(1),
+        );
+        let goal = match before {
+            Some(run) => run.start.plus(u64::from(place.saturating_sub(run.file_block))),
+            None => self.inode_goal(node.number()),
+        };
+        let (start, count) = self.allocate_blocks(goal, room.min(gap))?;
+        let run = Run {
+            file_block: place,
+            count,
+            start,
+            is_unwritten: false,
+        };
+        Ok((run, true))
+    }
+
+    /// Zeroes the first and the last block of a new run where the range of bytes does not cover them whole.
+    fn zero_edges(&self, run: Run, from_bytes: u64, to_bytes: u64) -> Result<(), ExtError> {
+        let block_bytes = u64::from(self.block_size().bytes());
+        let zeros = vec![0; self.block_size().buffer_len()];
+        let last = run.count.saturating_sub(1);
+        for step in if last == 0 { vec![0] } else { vec![0, last] } {
+            let start = u64::from(run.file_block.saturating_add(step)).saturating_mul(block_bytes);
+            if start < from_bytes || start.saturating_add(block_bytes) > to_bytes {
+                let block = run.start.plus(step.into());
+                self.device
+                    .write_at(block.byte_offset(self.block_size()), &zeros)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies `source` to the blocks of the range, all of which are mapped.
+    fn copy_in(
+        &self,
+        map: &FileMap,
+        from_bytes: u64,
+        to_bytes: u64,
+        source: &mut dyn Read,
+    ) -> Result<(), ExtError> {
+        let block_bytes = u64::from(self.block_size().bytes());
+        let mut piece = Vec::new();
+        let mut place = from_bytes;
+        while place < to_bytes {
+            let block = place.checked_div(block_bytes).unwrap_or(0);
+            let run = u32::try_from(block).ok().and_then(|block| map.find(block));
+            let Some(run) = run else {
+                return Err(self.no_space(1));
+            };
+            let run_end = run.end().saturating_mul(block_bytes);
+            let len = run_end.min(to_bytes).saturating_sub(place).min(PIECE_BYTES);
+            piece.resize(index(len), 0);
+            source.read_exact(&mut piece).map_err(ExtError::Source)?;
+            let within = place.checked_rem(block_bytes).unwrap_or(0);
+            let offset = run.start.byte_offset(self.block_size()).saturating_add(within);
+            self.device.write_at(offset, &piece)?;
+            place = place.saturating_add(len);
+        }
+        Ok(())
+    }
+
+    /// Frees the blocks of `node` beyond `len_bytes`.
+    pub(crate) fn cut_content(&mut self, node: &mut Node, len_bytes: u64) -> Result<(), ExtError> {
+        self.edit_time()?;
+        let old = self.file_map(node)?;
+        let keep = u32::try_from(self.block_size().blocks_for(len_bytes)).unwrap_or(u32::MAX);
+        let mut runs = Vec::new();
+        for run in old.runs() {
+            if let Some(head) = run.head_before(keep) {
+                map::push(&mut runs, head);
+            }
+            if let Some(tail) = run.tail_from(keep.max(run.file_block)) {
+                self.free_blocks(tail.start, tail.count.into())?;
+            }
+        }
+        if runs != old.runs() {
+            self.store_map(node, old, runs)?;
+        }
+        Ok(())
+    }
+
+    /// Zeroes what lies behind `len_bytes` in its block, where there is one.
+    fn zero_tail(&self, map: &FileMap, len_bytes: u64) -> Result<(), ExtError> {
+        let block_bytes = u64::from(self.block_size().bytes());
+        let within = len_bytes.checked_rem(block_bytes).unwrap_or(0);
+        let block = len_bytes
+            .checked_div(block_bytes)
+            .and_then(|block| u32::try_from(block).ok());
+        let run = block
+            .and_then(|block| map.find(block))
+            .filter(|run| !run.is_unwritten && within > 0);
+        if let Some(run) = run {
+            let offset = run.start.byte_offset(self.block_size()).saturating_add(within);
+            let zeros = vec![0; index(block_bytes.saturating_sub(within))];
+            self.device.write_at(offset, &zeros)?;
+        }
+        Ok(())
+    }
+
+    fn grow_size(&mut self, node: &mut Node, len_bytes: u64) -> Result<(), ExtError> {
+        self.check_size(node, len_bytes)?;
+        node.set_size_in_bytes(len_bytes);
+        if len_bytes > SMALL_FILE_BYTES && !self.superblock.features().has(feature::LARGE_FILE) {
+            self.superblock.edit(|raw| {
+                raw.s_feature_ro_compat
+                    .set(raw.s_feature_ro_compat.get() | feature::LARGE_FILE.bit());
+            })?;
+            self.are_backups_stale = true;
+        }
+        Ok(())
+    }
+
+    /// Refuses a length beyond what the file's map can reach.
+    fn check_size(&self, node: &Node, len_bytes: u64) -> Result<(), ExtError> {
+        let pointers = u64::from(self.block_size().bytes().wrapping_shr(2));
+        let square = pointers.saturating_mul(pointers);
+        let reach = pointers
+            .saturating_add(square)
+            .saturating_add(square.saturating_mul(pointers));
+        let reach = if node.has_flag(FLAG_EXTENTS) {
+            u64::MAX
+        } else {
+            reach.saturating_add(12)
+        };
+        let most = FsBlock(reach.min(0xFFFF_FFFE));
+        let limit_bytes = most.byte_offset(self.block_size());
+        if len_bytes > limit_bytes {
+            return Err(ExtError::TooLarge {
+                inode: node.number(),
+                len_bytes,
+                limit_bytes,
+            });
+        }
+        Ok(())
+    }
+}
