@@ -26,5 +26,6 @@ mod launch_scripts;
 mod launch_xen;
 mod layering;
 mod support;
+mod template_commands;
 mod template_debian;
 mod template_store;

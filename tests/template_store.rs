@@ -1,5 +1,6 @@
 //! The template store: how names find files, what import takes and refuses, and what several processes at once do.
 
+use std::error::Error as _;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -172,65 +173,101 @@ fn import_takes_a_version_that_is_free_and_a_name_from_the_file() {
     assert_eq!(default_name(&renamed).unwrap().to_string(), "rootfs.ext3");
 }
 
-#[test]
-fn import_refuses_what_a_bake_could_not_start_from() {
-    let setting = Setting::new();
-    let image = setting.image(ExtKind::Ext3);
-    let shown = image.display();
-    let refused = |name: &str| setting.import(&image, name).unwrap_err().to_string();
-
-    assert_eq!(
-        refused("lab.ext4"),
-        "`lab.ext4` shall be ext4, but the file system is ext3"
-    );
-    // s_state and s_feature_incompat of the superblock
-    let change = |offset: u64, bytes: &[u8]| {
-        let file = OpenOptions::new().write(true).open(&image).unwrap();
-        file.write_all_at(bytes, offset).unwrap();
-    };
-    change(1024 + 0x3A, &[0, 0]);
-    assert_eq!(
-        refused("lab.ext3"),
-        format!("`{shown}` was not unmounted cleanly; run `e2fsck -p` on a copy of it first")
-    );
-    change(1024 + 0x3A, &[3, 0]);
-    assert_eq!(
-        refused("lab.ext3"),
-        format!("`{shown}` is marked as having errors; run `e2fsck -p` on a copy of it first")
-    );
-    change(1024 + 0x3A, &[1, 0]);
-    change(1024 + 0x60, &[0x06]);
-    assert_eq!(
-        refused("lab.ext3"),
-        format!("`{shown}` has a journal that was not replayed; run `e2fsck -p` on a copy of it first")
-    );
-    change(1024 + 0x60, &[0x02]);
-    OpenOptions::new()
-        .write(true)
-        .open(&image)
-        .unwrap()
-        .set_len((16 << 20) - 1)
-        .unwrap();
-    assert_eq!(
-        refused("lab.ext3"),
-        format!("`{shown}` is truncated: its file system needs 16777216 bytes, the file has 16777215")
-    );
-    let wrong_magic = "is not an ext2, ext3 or ext4 file system";
-    change(1024 + 0x38, &[0, 0]);
-    assert_eq!(refused("lab.ext3"), format!("`{shown}` {wrong_magic}"));
-    change(0, b"QFI\xfb");
-    assert_eq!(
-        refused("lab.ext3"),
-        format!(
-            "`{shown}` {wrong_magic}: it is a qcow2 image, make a raw one with `qemu-img convert -O raw`"
-        )
-    );
-    File::create(&image).unwrap();
-    assert_eq!(refused("lab.ext3"), format!("`{shown}` {wrong_magic}"));
+/// The whole message of the refusal to import `image`.
+fn refusal(setting: &Setting, image: &Path, name: &str) -> String {
+    let error = setting.import(image, name).unwrap_err();
     assert!(
         !setting.store.directory().exists(),
         "a refused import made the store"
     );
+    let message = match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    message.replace(&image.display().to_string(), "IMAGE")
+}
+
+/// Overwrites a few bytes of `image`.
+fn overwrite(image: &Path, offset: u64, bytes: &[u8]) {
+    let file = OpenOptions::new().write(true).open(image).unwrap();
+    file.write_all_at(bytes, offset).unwrap();
+}
+
+#[test]
+fn import_refuses_a_file_system_that_no_bake_can_start_from() {
+    let setting = Setting::new();
+    let image = setting.image(ExtKind::Ext3);
+    assert_eq!(
+        refusal(&setting, &image, "lab.ext4"),
+        "`lab.ext4` shall be ext4, but the file system is ext3"
+    );
+    // s_state and s_feature_incompat of the superblock, as damaged and as they were
+    let [state, incompat] = [0x3A, 0x60].map(|field| 1024 + field);
+    for (offset, wrong, right, reason) in [
+        (
+            state,
+            0,
+            1,
+            "was not unmounted cleanly; run `e2fsck -p` on it first",
+        ),
+        (state, 3, 1, "has recorded errors; run `e2fsck -p` on it first"),
+        (
+            incompat,
+            0x06,
+            0x02,
+            "has a journal that must be replayed; run `e2fsck -p` on it first",
+        ),
+        (
+            incompat,
+            0x03,
+            0x02,
+            "has features that cannot be read: compression",
+        ),
+    ] {
+        overwrite(&image, offset, &[wrong]);
+        assert_eq!(
+            refusal(&setting, &image, "lab.ext3"),
+            format!("`IMAGE` cannot be a template: the file system {reason}")
+        );
+        overwrite(&image, offset, &[right]);
+    }
+    let file = OpenOptions::new().write(true).open(&image).unwrap();
+    file.set_len((16 << 20) - 1).unwrap();
+    assert_eq!(
+        refusal(&setting, &image, "lab.ext3"),
+        "`IMAGE` cannot be a template: the image is cut off: the file system has 16777216 bytes, the image 16777215"
+    );
+}
+
+#[test]
+fn import_refuses_what_is_no_file_system_and_says_what_it_looks_like() {
+    let setting = Setting::new();
+    let image = setting.image(ExtKind::Ext3);
+    let plain = "`IMAGE` is not an ext2, ext3 or ext4 file system";
+    overwrite(&image, 1024 + 0x38, &[0, 0]);
+    assert_eq!(refusal(&setting, &image, "lab.ext3"), plain);
+    for (offset, mark, advice) in [
+        (
+            0,
+            &b"QFI\xfb"[..],
+            "it is a qcow2 image, make a raw one with `qemu-img convert -O raw`",
+        ),
+        (0, &b"\x1f\x8b\x08\0"[..], "it is compressed with gzip, unpack it"),
+        (
+            510,
+            &b"\x55\xaa"[..],
+            "it is a whole disk, take the root partition out of it",
+        ),
+    ] {
+        overwrite(&image, offset, mark);
+        assert_eq!(
+            refusal(&setting, &image, "lab.ext3"),
+            format!("{plain}: {advice}")
+        );
+        overwrite(&image, offset, &[0; 4]);
+    }
+    File::create(&image).unwrap();
+    assert_eq!(refusal(&setting, &image, "lab.ext3"), plain);
 }
 
 #[test]

@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::error::CommandError;
+use crate::base::Timestamp;
+
 /// The parts of the environment that change what the program does.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
@@ -14,6 +17,10 @@ pub(crate) struct Environment {
     pub(crate) is_root: bool,
     /// Whether the user wants no colours (`NO_COLOR`, or a terminal that calls itself dumb).
     pub(crate) no_color: bool,
+    /// The directories that programs are looked for in (`PATH`).
+    pub(crate) search_path: Option<OsString>,
+    /// The time that files shall have, in seconds since the epoch (`SOURCE_DATE_EPOCH`), as it was set.
+    pub(crate) source_date_epoch: Option<OsString>,
 }
 
 impl Environment {
@@ -26,6 +33,43 @@ impl Environment {
             data_home: filled("XDG_DATA_HOME").and_then(directory),
             is_root: rustix::process::geteuid().is_root(),
             no_color: filled("NO_COLOR").is_some() || filled("TERM").is_some_and(|term| term == "dumb"),
+            search_path: filled("PATH"),
+            source_date_epoch: filled("SOURCE_DATE_EPOCH"),
         }
+    }
+
+    /// The time that the user wants files to have (<https://reproducible-builds.org/specs/source-date-epoch/>).
+    pub(crate) fn source_date_epoch(&self) -> Result<Option<Timestamp>, CommandError> {
+        let Some(text) = &self.source_date_epoch else {
+            return Ok(None);
+        };
+        let seconds = text.to_str().and_then(|text| text.parse::<u32>().ok());
+        let seconds = seconds.ok_or_else(|| {
+            let shown = text.to_string_lossy();
+            CommandError::usage(format!(
+                "SOURCE_DATE_EPOCH is `{shown}`, which is no number of seconds"
+            ))
+        })?;
+        Ok(Some(Timestamp::from_seconds(seconds.into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_files_is_a_number_of_seconds() {
+        let environment = |text: &str| Environment {
+            source_date_epoch: Some(text.into()),
+            ..Environment::default()
+        };
+        let time = environment("1700000000").source_date_epoch().unwrap();
+        assert_eq!(time, Some(Timestamp::from_seconds(1_700_000_000)));
+        assert_eq!(Environment::default().source_date_epoch().unwrap(), None);
+        assert_eq!(
+            environment("now").source_date_epoch().unwrap_err().message(),
+            "SOURCE_DATE_EPOCH is `now`, which is no number of seconds"
+        );
     }
 }

@@ -57,6 +57,7 @@ fn dispatch(arguments: Vec<OsString>, environment: &Environment, ui: &Ui) -> Res
     let context = Context {
         places: options::resolve_places(&line.global, environment)?,
         json: line.global.json,
+        environment,
         ui,
     };
     commands::run(line.command, &context)?;

@@ -62,6 +62,11 @@ impl Ui {
         }
     }
 
+    /// Says something that the user may want to know meanwhile.
+    pub(crate) fn note(&self, text: &str) {
+        self.label("note", "36", text);
+    }
+
     /// Says, after a panic has said where, what to do about it.
     pub(crate) fn bug(&self) {
         self.label("error", "31", "this is a bug in mln-image, not in your project");

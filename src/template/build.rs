@@ -10,6 +10,7 @@ use super::error::TemplateError;
 use super::import::Made;
 use super::name::{TemplateName, TemplateType, Version};
 use super::pack::{self, PackedImage, whole_blocks};
+use super::probe::probe;
 use super::registry::{Entry, Source, StoreLock};
 use super::store::Store;
 use super::tools::BuildHost;
@@ -140,7 +141,7 @@ impl Store {
     ) -> Result<Entry, TemplateError> {
         let made = Made {
             sha256: digest_of(image.temporary_path())?,
-            file_system: file.file_type(),
+            file_system: probe(image.file(), image.temporary_path())?,
             file,
             message: order.definition.description.clone(),
             source: Source::Built(order.definition.name.clone()),

@@ -6,6 +6,7 @@ use super::name::{NameError, TemplateName, TemplateType};
 use crate::base::PathError;
 use crate::base::digest::Sha256Digest;
 use crate::base::process::ProcessError;
+use crate::ext::ExtError;
 
 /// Says why a template could not be found, made or kept.
 #[derive(Debug, thiserror::Error)]
@@ -44,23 +45,14 @@ pub enum TemplateError {
         /// What it looks like instead.
         hint: Option<&'static str>,
     },
-    /// The file is shorter than the file system in it.
-    #[error("`{}` is truncated: its file system needs {needed_bytes} bytes, the file has {len_bytes}", path.display())]
-    Truncated {
+    /// The file system cannot be the start of a bake.
+    #[error("`{}` cannot be a template", path.display())]
+    Ext {
         /// The file.
         path: PathBuf,
-        /// The bytes that the file system covers.
-        needed_bytes: u64,
-        /// The file's length in bytes.
-        len_bytes: u64,
-    },
-    /// The file system was not unmounted cleanly.
-    #[error("`{}` {reason}; run `e2fsck -p` on a copy of it first", path.display())]
-    NotClean {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: &'static str,
+        /// Why.
+        #[source]
+        source: ExtError,
     },
     /// The template's file was changed while it was in use.
     #[error("the template `{}` was changed while it was in use", path.display())]

@@ -8,7 +8,7 @@ use super::copy::copy_sparse;
 use super::error::TemplateError;
 use super::name::{TemplateName, TemplateType, Version};
 use super::opened::Identity;
-use super::probe::probe;
+use super::probe::{FileSystem, probe};
 use super::registry::{Entry, Registry, Source, StoreLock};
 use super::store::Store;
 use crate::base::atomic::Durability;
@@ -41,7 +41,7 @@ impl Store {
         let from = File::open(path).map_err(PathError::on("open", path))?;
         let before = Identity::of(&from.metadata().map_err(PathError::on("read", path))?);
         let file_system = probe(&from, path)?;
-        check_type(&order.name, file_system)?;
+        check_type(&order.name, file_system.file_type)?;
 
         let lock = self.lock(when_busy)?;
         let file = self.new_file(&order.name, Version::FIRST)?;
@@ -103,7 +103,8 @@ impl Store {
             len_bytes: identity.len_bytes,
             modified: identity.modified,
             sha256: made.sha256,
-            file_system: made.file_system,
+            file_system: made.file_system.file_type,
+            features: made.file_system.features,
             message: made.message,
             source: made.source,
             added_seconds: made.time.seconds,
@@ -122,8 +123,8 @@ pub(super) struct Made {
     pub(super) file: TemplateName,
     /// The digest of the content.
     pub(super) sha256: Sha256Digest,
-    /// The file system's true type.
-    pub(super) file_system: TemplateType,
+    /// The file system in it.
+    pub(super) file_system: FileSystem,
     /// Words for the list.
     pub(super) message: String,
     /// Where it came from.
@@ -141,7 +142,7 @@ pub fn default_name(path: &Path) -> Result<TemplateName, TemplateError> {
     }
     let file = File::open(path).map_err(PathError::on("open", path))?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(TemplateName::new(&stem, probe(&file, path)?)?)
+    Ok(TemplateName::new(&stem, probe(&file, path)?.file_type)?)
 }
 
 /// Refuses a name that ends in another type than the file system has.

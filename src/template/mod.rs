@@ -30,6 +30,7 @@ pub use error::TemplateError;
 pub use import::{ImportOrder, default_name};
 pub use name::{NameError, TemplateName, TemplateType, Version};
 pub use opened::Template;
+pub use probe::FileSystem;
 pub use registry::{Entry, Source};
 pub use store::{Listed, State, Store};
 pub use tools::BuildHost;

@@ -40,6 +40,9 @@ pub enum NameError {
     /// The name does not end in a type.
     #[error("`{0}` does not end in .ext2, .ext3, .ext4 or .img")]
     NoType(String),
+    /// There is no such type.
+    #[error("`{0}` is not ext2, ext3, ext4 or img")]
+    UnknownType(String),
     /// Nothing, a leading dot or a character that file names should not have.
     #[error(
         "`{0}` has something before its type that is no name: letters, digits, `.`, `_`, `+` and `-` make one"
@@ -134,7 +137,7 @@ impl FromStr for TemplateType {
         Self::ALL
             .into_iter()
             .find(|file_type| file_type.as_str() == text)
-            .ok_or_else(|| NameError::NoType(text.to_owned()))
+            .ok_or_else(|| NameError::UnknownType(text.to_owned()))
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::TemplateError;
 use super::name::TemplateName;
+use super::probe::{FileSystem, probe};
 use super::registry::Entry;
 use crate::base::PathError;
 use crate::base::digest::Sha256Digest;
@@ -90,6 +91,11 @@ impl Template {
         let file = self.file.try_clone();
         let device = file.and_then(|file| FileDevice::from_file(file, false));
         Ok(device.map_err(PathError::on("read", &self.path))?)
+    }
+
+    /// The file system in it; refuses one that no bake can start from.
+    pub fn file_system(&self) -> Result<FileSystem, TemplateError> {
+        probe(&self.file, &self.path)
     }
 
     /// The digest of the whole file: the recorded one while length and time of change agree with the record, else

@@ -1,34 +1,20 @@
 //! Whether a file is an ext2, ext3 or ext4 file system that a bake can start from. Nothing is changed.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::error::TemplateError;
 use super::name::TemplateType;
-use crate::base::PathError;
+use crate::base::{PathError, Timestamp};
+use crate::block::FileDevice;
+use crate::ext::{ExtError, Fs};
 
-/// Where the superblock begins, in bytes.
-const SUPERBLOCK_OFFSET: u64 = 1024;
-/// `s_magic`.
-const MAGIC: u16 = 0xEF53;
-/// `s_state`: unmounted cleanly.
-const STATE_CLEAN: u16 = 0x0001;
-/// `s_state`: errors were seen.
-const STATE_ERRORS: u16 = 0x0002;
-/// `s_feature_compat`: has a journal.
-const COMPAT_HAS_JOURNAL: u32 = 0x0004;
-/// `s_feature_incompat`: the journal has to be replayed.
-const INCOMPAT_RECOVER: u32 = 0x0004;
-/// `s_feature_incompat`: numbers of blocks have 64 bits.
-const INCOMPAT_64BIT: u32 = 0x0080;
-/// The incompatible features that the ext3 of the kernel knew: filetype, recover, `meta_bg`.
-const INCOMPAT_EXT3: u32 = 0x0002 | INCOMPAT_RECOVER | 0x0010;
-/// The read-only compatible features that ext3 knew: `sparse_super`, `large_file`, btree directories.
-const RO_COMPAT_EXT3: u32 = 0x0007;
-
-/// Files that people take for an image of a file system: where their mark lies, the mark, and what to do.
+/// What people take for an image of a file system: where its mark lies, the mark, and what to do.
 const LOOKALIKES: [(u64, &[u8], &str); 7] = [
     (0, b"\x1f\x8b", "it is compressed with gzip, unpack it"),
     (0, b"\xfd7zXZ\0", "it is compressed with xz, unpack it"),
@@ -47,90 +33,65 @@ const LOOKALIKES: [(u64, &[u8], &str); 7] = [
     ),
 ];
 
-/// Finds the type of the file system in `file`, and refuses what is truncated or not clean. `path` is for messages.
-pub(super) fn probe(file: &File, path: &Path) -> Result<TemplateType, TemplateError> {
-    let superblock = read_superblock(file).map_err(PathError::on("read", path))?;
-    let Some(superblock) = superblock.filter(|superblock| superblock.u16(0x38) == MAGIC) else {
-        return Err(TemplateError::NotExt {
+/// The file system in a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileSystem {
+    /// The oldest generation of ext that knows every feature in use.
+    #[serde(rename = "type")]
+    pub file_type: TemplateType,
+    /// The names of the features, as mke2fs has them.
+    pub features: Vec<String>,
+    /// Its UUID.
+    pub uuid: String,
+    /// The volume's name; often empty.
+    pub label: String,
+    /// The length of a block in bytes.
+    pub block_size: u32,
+    /// All blocks.
+    pub blocks: u64,
+    /// The free blocks.
+    pub free_blocks: u64,
+    /// All inodes.
+    pub inodes: u64,
+    /// The free inodes.
+    pub free_inodes: u64,
+}
+
+/// Looks at the file system in `file` and refuses what no bake can start from: what is truncated, damaged, not clean or
+/// has features that cannot be edited. `path` is for messages.
+pub(super) fn probe(file: &File, path: &Path) -> Result<FileSystem, TemplateError> {
+    let handle = file.try_clone();
+    let device = handle
+        .and_then(|handle| FileDevice::from_file(handle, false))
+        .map_err(PathError::on("read", path))?;
+    // Nothing will be edited, so that the time does not matter; the checks are those before an edit.
+    let fs = Fs::open_for_edit(Arc::new(device), Timestamp::default()).map_err(|error| match error {
+        ExtError::NotExt => TemplateError::NotExt {
             path: path.to_path_buf(),
             hint: lookalike(file),
-        });
-    };
-    let len_bytes = file.metadata().map_err(PathError::on("read", path))?.len();
-    let needed_bytes = superblock.needed_bytes();
-    if needed_bytes > len_bytes {
-        return Err(TemplateError::Truncated {
+        },
+        source => TemplateError::Ext {
             path: path.to_path_buf(),
-            needed_bytes,
-            len_bytes,
-        });
-    }
-    if let Some(reason) = superblock.unclean() {
-        return Err(TemplateError::NotClean {
-            path: path.to_path_buf(),
-            reason,
-        });
-    }
-    Ok(superblock.file_type())
+            source,
+        },
+    })?;
+    describe(&fs).map_err(TemplateError::Name)
 }
 
-/// The superblock's bytes, as in the file.
-struct Superblock([u8; 1024]);
-
-impl Superblock {
-    fn u16(&self, offset: usize) -> u16 {
-        u16::from_le_bytes([self.0[offset], self.0[offset + 1]])
-    }
-
-    fn u32(&self, offset: usize) -> u32 {
-        u32::from(self.u16(offset)) | u32::from(self.u16(offset + 2)) << 16
-    }
-
-    /// `s_blocks_count` times the block size; the largest number where that does not fit.
-    fn needed_bytes(&self) -> u64 {
-        let high = match self.u32(0x60) & INCOMPAT_64BIT {
-            0 => 0,
-            _ => self.u32(0x150),
-        };
-        let blocks_count = u64::from(high) << 32 | u64::from(self.u32(0x04));
-        1024_u64
-            .checked_shl(self.u32(0x18))
-            .and_then(|block_size| blocks_count.checked_mul(block_size))
-            .unwrap_or(u64::MAX)
-    }
-
-    /// Why nobody should build upon this file system, if so.
-    fn unclean(&self) -> Option<&'static str> {
-        if self.u32(0x60) & INCOMPAT_RECOVER != 0 {
-            return Some("has a journal that was not replayed");
-        }
-        let state = self.u16(0x3A);
-        if state & STATE_ERRORS != 0 {
-            return Some("is marked as having errors");
-        }
-        (state & STATE_CLEAN == 0).then_some("was not unmounted cleanly")
-    }
-
-    /// The oldest generation of ext whose kernel code knew every feature in use.
-    fn file_type(&self) -> TemplateType {
-        if self.u32(0x60) & !INCOMPAT_EXT3 != 0 || self.u32(0x64) & !RO_COMPAT_EXT3 != 0 {
-            TemplateType::Ext4
-        } else if self.u32(0x5C) & COMPAT_HAS_JOURNAL != 0 {
-            TemplateType::Ext3
-        } else {
-            TemplateType::Ext2
-        }
-    }
-}
-
-/// The superblock of `file`; `None` when it is too short to have one.
-fn read_superblock(file: &File) -> io::Result<Option<Superblock>> {
-    let mut superblock = Superblock([0; 1024]);
-    match file.read_exact_at(&mut superblock.0, SUPERBLOCK_OFFSET) {
-        Ok(()) => Ok(Some(superblock)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
-    }
+fn describe(fs: &Fs) -> Result<FileSystem, super::name::NameError> {
+    let superblock = fs.superblock();
+    let usage = fs.usage();
+    Ok(FileSystem {
+        file_type: superblock.type_name().parse()?,
+        features: superblock.features().names().map(ToOwned::to_owned).collect(),
+        uuid: Uuid::from_bytes(superblock.uuid()).to_string(),
+        label: String::from_utf8_lossy(superblock.volume_name()).into_owned(),
+        block_size: fs.block_size().bytes(),
+        blocks: usage.blocks,
+        free_blocks: usage.free_blocks,
+        inodes: usage.inodes,
+        free_inodes: usage.free_inodes,
+    })
 }
 
 /// What `file` looks like instead.

@@ -45,6 +45,8 @@ pub struct Entry {
     pub sha256: Sha256Digest,
     /// The file system's true type, whatever the name ends in.
     pub file_system: TemplateType,
+    /// The names of the file system's features, as mke2fs has them.
+    pub features: Vec<String>,
     /// The words that its maker gave it.
     pub message: String,
     /// Where it came from.

@@ -72,5 +72,6 @@ pub(crate) fn key(definition: &Definition) -> String {
     let mut ingredients = definition.digest.to_string().into_bytes();
     ingredients.extend_from_slice(include_bytes!("../../src/template/debian.rs"));
     ingredients.extend_from_slice(include_bytes!("../../src/template/pack.rs"));
+    ingredients.extend_from_slice(include_bytes!("../../src/template/registry.rs"));
     Sha256Digest::of(&ingredients).to_string()[..16].to_owned()
 }

@@ -3,7 +3,9 @@
 mod config;
 mod image;
 mod list;
+mod template;
 
+use super::environment::Environment;
 use super::error::CommandError;
 use super::options::Places;
 use super::ui::Ui;
@@ -13,6 +15,7 @@ use super::ui::Ui;
 pub(crate) enum Command {
     Image(image::Args),
     List(list::Args),
+    Template(template::Args),
     #[command(visible_alias = "write_config")]
     Config(config::Args),
 }
@@ -24,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub(crate) places: Places,
     /// Whether answers shall be JSON.
     pub(crate) json: bool,
+    /// What the process found around it.
+    pub(crate) environment: &'a Environment,
     /// Where answers go.
     pub(crate) ui: &'a Ui,
 }
@@ -33,6 +38,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), Command
     match command {
         Command::Image(arguments) => image::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),
+        Command::Template(arguments) => template::run(&arguments, context),
         Command::Config(arguments) => config::run(&arguments, context),
     }
 }

@@ -1,0 +1,71 @@
+//! `template info`: everything that is known of one template.
+
+use serde_json::{Value, json};
+
+use super::super::super::error::CommandError;
+use super::super::Context;
+use crate::template::{Entry, Source, Store};
+
+/// Show what is known of a template, and the file system in it
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The template, such as debian-12.ext3 for the newest one or debian-12-V1.0.ext3
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Read the whole file and compare its digest with the recorded one
+    #[arg(long)]
+    verify: bool,
+}
+
+/// Prints one `name: value` a line.
+pub(crate) fn run(arguments: &Args, store: &Store, context: &Context<'_>) -> Result<(), CommandError> {
+    let template = store.find(&arguments.name)?;
+    let file_system = template.file_system()?;
+    let digest = if arguments.verify {
+        template.verify_digest()?
+    } else {
+        template.digest()?
+    };
+    let mut facts = vec![
+        ("file", json!(template.path().display().to_string())),
+        ("length", json!(template.len_bytes())),
+        ("sha256", json!(digest)),
+        ("type", json!(file_system.file_type)),
+        ("uuid", json!(file_system.uuid)),
+        ("label", json!(file_system.label)),
+        ("block size", json!(file_system.block_size)),
+        ("blocks", json!(file_system.blocks)),
+        ("free blocks", json!(file_system.free_blocks)),
+        ("inodes", json!(file_system.inodes)),
+        ("free inodes", json!(file_system.free_inodes)),
+        ("features", json!(file_system.features.join(" "))),
+    ];
+    facts.extend(template.entry().map(record).unwrap_or_default());
+    if context.json {
+        let object = facts
+            .into_iter()
+            .map(|(name, value)| (name.replace(' ', "_"), value));
+        return context.ui.answer_json(&object.collect::<serde_json::Map<_, _>>());
+    }
+    let lines: Vec<String> = facts
+        .iter()
+        .map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name}: {text}\n"),
+            None => format!("{name}: {value}\n"),
+        })
+        .collect();
+    context.ui.answer(&lines.concat())
+}
+
+/// What was recorded of the file.
+fn record(entry: &Entry) -> [(&'static str, Value); 3] {
+    let source = match &entry.source {
+        Source::Imported(path) => format!("imported from {}", path.display()),
+        Source::Built(definition) => format!("built from {definition}"),
+    };
+    [
+        ("source", json!(source)),
+        ("added", json!(entry.added_seconds)),
+        ("message", json!(entry.message)),
+    ]
+}

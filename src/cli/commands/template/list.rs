@@ -1,0 +1,44 @@
+//! `template list`: what is in the store.
+
+use super::super::super::error::CommandError;
+use super::super::Context;
+use crate::base::ByteSize;
+use crate::template::{Listed, State, Store};
+
+/// List the templates that there are
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+/// Prints a line for each file: its name, size, and what is known of it.
+pub(crate) fn run(Args {}: &Args, store: &Store, context: &Context<'_>) -> Result<(), CommandError> {
+    let listed = store.list()?;
+    if context.json {
+        return context.ui.answer_json(&listed);
+    }
+    let names: Vec<String> = listed.iter().map(|one| one.file.to_string()).collect();
+    let width = names.iter().map(String::len).max().unwrap_or(0);
+    let lines: Vec<String> = listed
+        .iter()
+        .zip(names)
+        .map(|(one, name)| {
+            let line = format!(
+                "{name:width$}  {:>8}  {}",
+                ByteSize(one.len_bytes).to_string(),
+                remark(one)
+            );
+            format!("{}\n", line.trim_end())
+        })
+        .collect();
+    context.ui.answer(&lines.concat())
+}
+
+/// What is worth knowing of a file, in a few words.
+fn remark(listed: &Listed) -> String {
+    let message = listed.entry.as_ref().map_or("", |entry| entry.message.as_str());
+    match listed.state {
+        State::Recorded => message.to_owned(),
+        State::Unrecorded => "(put here by hand)".to_owned(),
+        State::Changed => format!("(changed since it was recorded) {message}"),
+        State::Missing => "(the file has gone; `template remove` forgets it)".to_owned(),
+    }
+}

@@ -1,0 +1,56 @@
+//! `template`: the file systems that machines start from.
+
+mod build;
+mod import;
+mod info;
+mod list;
+mod remove;
+
+use super::super::error::CommandError;
+use super::Context;
+use crate::template::{Store, TemplateError};
+
+/// What is said while another process holds the store.
+const BUSY: &str = "waiting for another process that changes the templates";
+
+/// Build, import, list and remove the file systems that machines start from
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// What to do with templates.
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Build(build::Args),
+    Import(import::Args),
+    List(list::Args),
+    Info(info::Args),
+    Remove(remove::Args),
+}
+
+/// Does what was asked.
+pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
+    let store = Store::open(&context.places.templates);
+    match &arguments.action {
+        Action::Build(arguments) => build::run(arguments, &store, context),
+        Action::Import(arguments) => import::run(arguments, &store, context),
+        Action::List(arguments) => list::run(arguments, &store, context),
+        Action::Info(arguments) => info::run(arguments, &store, context),
+        Action::Remove(arguments) => remove::run(arguments, &store, context),
+    }
+}
+
+impl From<TemplateError> for CommandError {
+    fn from(error: TemplateError) -> Self {
+        let hints = error.hints();
+        let error = match error {
+            TemplateError::Name(_) | TemplateError::NoDefinition { .. } | TemplateError::NotBuilt(_) => {
+                Self::usage(error)
+            }
+            other => Self::work(other),
+        };
+        hints.into_iter().fold(error, Self::hint)
+    }
+}
