@@ -97,7 +97,7 @@ proptest! {
 
 #[test]
 fn hostile_texts_are_read_in_time() {
-    let megabytes = 4 << 20;
+    let length = 1 << 20;
     for unit in [
         "{",
         "}",
@@ -119,19 +119,19 @@ fn hostile_texts_are_read_in_time() {
         "host\n{",
         "\u{1}",
     ] {
-        let text = unit.repeat(megabytes / unit.len());
+        let text = unit.repeat(length / unit.len());
         let begin = Instant::now();
         let (tree, errors) = read(&text);
         drop(format(&tree));
         assert!(errors.len() <= 2000);
         assert!(
-            begin.elapsed() < Duration::from_secs(20),
+            begin.elapsed() < Duration::from_secs(10),
             "{unit:?} took {:?}",
             begin.elapsed()
         );
     }
-    let lines = format!("startup {{\n{}\n}}", "'\" {".repeat(megabytes / 4));
+    let lines = format!("startup {{\n{}\n}}", "'\" {".repeat(length / 4));
     let begin = Instant::now();
     drop(read(&lines));
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
 }

@@ -5,6 +5,8 @@
     reason = "clippy's exemption for tests does not reach helper functions"
 )]
 
+mod check_files;
+mod check_projects;
 mod cli_frame;
 mod ext_check;
 mod ext_damage;
@@ -21,10 +23,12 @@ mod guest_startup;
 mod image_commands;
 mod image_formats;
 mod image_swap;
+mod lang_defects;
 mod lang_text;
 mod launch_scripts;
 mod launch_xen;
 mod layering;
+mod show_values;
 mod support;
 mod template_commands;
 mod template_debian;

@@ -81,6 +81,12 @@ impl SourceMap {
         &self.sources[id.0 as usize]
     }
 
+    /// The whole of the first text; `None` if none was read.
+    pub fn whole(&self) -> Option<Span> {
+        let first = self.sources.first()?;
+        Some(Span::new(SourceId(0), 0, first.text.len()))
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.sources.len()

@@ -8,6 +8,7 @@
 
 mod error;
 mod format;
+mod frame;
 mod lexer;
 mod outline;
 mod parser;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::error::{ErrorList, Suspect, SyntaxError, SyntaxErrorKind};
+use super::frame::{Frame, shown};
 use super::lexer::Lexer;
 use super::token::{Token, TokenKind};
-use super::tree::{Block, Comment, Definition, Include, Item, Node, ShellLine, Tree, Word};
+use super::tree::{Comment, Definition, Include, Item, Node, ShellLine, Tree, Word};
 use crate::diag::{SourceId, SourceMap, Span};
 
 /// How deep blocks may lie in blocks.
@@ -47,16 +48,6 @@ pub fn parse_within(
     parser.finish()
 }
 
-/// A block whose end is still to come; the first is the text itself.
-struct Frame {
-    header: Vec<Word>,
-    open: Span,
-    holds_lines: bool,
-    nodes: Vec<Node>,
-    /// The indentation of each line among `nodes`, in order; `None` for one behind the opening brace.
-    indentations: Vec<Option<Span>>,
-}
-
 struct Parser<'a> {
     sources: &'a SourceMap,
     text: &'a str,
@@ -71,18 +62,6 @@ struct Parser<'a> {
     line_is_empty: bool,
     suspect: Option<Suspect>,
     errors: ErrorList,
-}
-
-impl Frame {
-    fn new(header: Vec<Word>, open: Span, holds_lines: bool) -> Self {
-        Self {
-            header,
-            open,
-            holds_lines,
-            nodes: Vec::new(),
-            indentations: Vec::new(),
-        }
-    }
 }
 
 impl Parser<'_> {
@@ -125,21 +104,19 @@ impl Parser<'_> {
         self.end_statement();
         while self.frames.len() > 1 {
             let frame = self.frames.pop().expect("the loop's condition");
-            let span = frame_span(&frame);
-            let header = shown(&frame.header);
+            let (span, header) = (frame.header_span(), frame.shown_header());
             let suspect = self.suspect.take();
             self.error(SyntaxErrorKind::UnclosedBlock { header, suspect }, span);
-            self.push_block(frame);
+            self.push(Node::Block(frame.into_block(self.sources)));
         }
         let mut root = self
             .frames
             .pop()
             .expect("the text's own frame is never popped before");
-        self.strip_indentation(&mut root);
-        trim_blank_lines(&mut root.nodes);
+        let nodes = root.take_nodes(self.sources);
         let mut errors = self.lexer.errors.into_vec();
         errors.extend(self.errors.into_vec());
-        (Tree { nodes: root.nodes }, errors)
+        (Tree { nodes }, errors)
     }
 
     fn end_statement(&mut self) {
@@ -250,54 +227,11 @@ impl Parser<'_> {
             && self.column(token.span) < self.indentation_of_line(frame.open)
         {
             self.suspect = Some(Suspect {
-                header: shown(&frame.header),
+                header: frame.shown_header(),
                 brace: token.span,
             });
         }
-        self.push_block(frame);
-    }
-
-    fn push_block(&mut self, mut frame: Frame) {
-        self.strip_indentation(&mut frame);
-        trim_blank_lines(&mut frame.nodes);
-        self.push(Node::Block(Block {
-            header: frame.header,
-            open: frame.open,
-            holds_lines: frame.holds_lines,
-            nodes: frame.nodes,
-        }));
-    }
-
-    /// Gives each line of a block the indentation that it has beyond all others.
-    fn strip_indentation(&self, frame: &mut Frame) {
-        let texts = frame
-            .indentations
-            .iter()
-            .flatten()
-            .map(|span| self.sources.text(*span));
-        let shared = texts.reduce(|first, second| {
-            let same = first
-                .bytes()
-                .zip(second.bytes())
-                .take_while(|(one, other)| one == other)
-                .count();
-            // Indentation may hold blanks of several bytes, so the count may fall inside one.
-            first.get(..same).unwrap_or_default()
-        });
-        let shared = shared.unwrap_or_default().len();
-        let lines = frame.nodes.iter_mut().filter_map(|node| match node {
-            Node::Line(line) => Some(line),
-            _ => None,
-        });
-        for (line, indentation) in lines.zip(&frame.indentations) {
-            let own = indentation
-                .map(|span| self.sources.text(span))
-                .unwrap_or_default();
-            let beyond = own.get(shared..).unwrap_or_default();
-            if !beyond.is_empty() {
-                line.text = Arc::from(format!("{beyond}{}", line.text));
-            }
-        }
+        self.push(Node::Block(frame.into_block(self.sources)));
     }
 
     fn holds_lines(&self) -> bool {
@@ -348,25 +282,6 @@ pub(crate) fn is_variable_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// The words as the reader knows them.
-fn shown(words: &[Word]) -> String {
-    let texts: Vec<&str> = words.iter().map(|word| &*word.text).collect();
-    texts.join(" ")
-}
-
-fn frame_span(frame: &Frame) -> Span {
-    match (frame.header.first(), frame.header.last()) {
-        (Some(first), Some(last)) => first.span.to(last.span),
-        _ => frame.open,
-    }
-}
-
-fn trim_blank_lines(nodes: &mut Vec<Node>) {
-    while matches!(nodes.last(), Some(Node::BlankLine)) {
-        nodes.pop();
-    }
 }
 
 #[cfg(test)]

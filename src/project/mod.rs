@@ -1,10 +1,42 @@
 //! From the syntax tree to the project: what is meant, with every default filled in and every value checked.
+//!
+//! ```text
+//!  file --include--> Tree --section--> blocks by name --variable, inherit--> what holds in each block
+//!       --keywords, check--> faults          --host, accounts--> Project
+//! ```
+//!
+//! [`load`] runs the stages; every fault is collected on the way, so that one run tells all of them. What each keyword
+//! is stands in [`schema`], as data.
 
+mod accounts;
+mod check;
 mod disks;
+mod host;
+mod include;
+mod inherit;
+mod keyword_table;
+mod keywords;
+mod load;
+mod loader;
 pub mod model;
+mod natural;
+mod problem;
+pub mod schema;
+mod section;
+mod settings;
+mod show;
+mod use_of_variable;
+mod values;
+mod variable;
+mod wording;
 
 pub use disks::DiskUse;
+pub use load::{LoadOptions, Loaded, load};
+pub use loader::{FileLoader, LoadError, LoadedFile, Loader, TextLoader};
 pub use model::{
     Account, ExtraMount, FileCopy, Group, Host, HostName, Interface, InterfaceAddress, Platform, Project,
     Renderer, RootDevice, SizeRequest, Switch, Terminal,
 };
+pub use problem::Problem;
+pub use settings::{Settings, StatusQuery};
+pub use show::show;

@@ -292,6 +292,25 @@ impl fmt::Display for HostName {
     }
 }
 
+impl Terminal {
+    /// The names that the keyword `term` takes.
+    pub const NAMES: [&'static str; 6] = ["xterm", "screen", "tmux", "pty", "log", "none"];
+
+    /// The terminal called `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let terminals = [
+            Self::Xterm,
+            Self::Screen,
+            Self::Tmux,
+            Self::Pty,
+            Self::Log,
+            Self::None,
+        ];
+        let place = Self::NAMES.iter().position(|known| *known == name)?;
+        terminals.get(place).copied()
+    }
+}
+
 impl Renderer {
     /// The renderer's name, as the keyword `renderer` takes it.
     pub fn name(self) -> &'static str {

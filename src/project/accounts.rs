@@ -1,0 +1,176 @@
+//! The blocks of a host whose lines are records: users, groups, modules, files and mounts.
+
+use std::collections::BTreeMap;
+
+use super::model::{Account, ExtraMount, FileCopy, Group};
+use super::problem::Problem;
+use super::section::{Content, Entry, Section};
+use super::values::Values;
+use crate::base::Sourced;
+use crate::lang::Word;
+
+/// Reports what is wrong with the records of a block that may have no host.
+pub(super) fn check(section: &Section, values: &mut Values<'_>) {
+    if !section.per_host() {
+        drop(users(section, values));
+        drop(groups(section, values));
+        drop(files(section, values));
+        drop(mounts(section, values));
+    }
+}
+
+/// The accounts; a later line for a name changes the earlier one, which keeps its place.
+pub(super) fn users(section: &Section, values: &mut Values<'_>) -> Vec<Sourced<Account>> {
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut users: Vec<Sourced<Account>> = Vec::new();
+    for entry in records(section, "users") {
+        let Some(account) = user(entry, values) else {
+            continue;
+        };
+        let name = account.name.clone();
+        let account = values.sourced(account, entry.key.span);
+        if let Some(place) = places.get(&name) {
+            users[*place] = account;
+        } else {
+            places.insert(name, users.len());
+            users.push(account);
+        }
+    }
+    users
+}
+
+fn user(entry: &Entry, values: &mut Values<'_>) -> Option<Account> {
+    let name = values.account_name(&entry.key, "user");
+    let words = entry.value()?;
+    surplus(entry, 3, "a password hash, a home directory and a number", values);
+    let password_hash = words.first().and_then(|word| values.hash(word));
+    let home = words.get(1).and_then(|word| values.guest_path(word));
+    let uid = words.get(2).and_then(|word| {
+        let uid = word.text.parse().ok().filter(|uid| *uid < u32::MAX);
+        if uid.is_none() {
+            values.bad_word(word, "a user number");
+        }
+        uid
+    });
+    Some(Account {
+        name: name?,
+        password_hash,
+        home,
+        uid,
+    })
+}
+
+/// The groups with their members, each named once.
+pub(super) fn groups(section: &Section, values: &mut Values<'_>) -> Vec<Sourced<Group>> {
+    let Some(groups) = section.section("groups") else {
+        return Vec::new();
+    };
+    let mut made = Vec::new();
+    for (name, section) in groups.sections() {
+        let Some(group) = values.account_name(name, "group") else {
+            continue;
+        };
+        let mut members: Vec<Sourced<String>> = Vec::new();
+        for entry in &section.entries {
+            let words = std::iter::once(&entry.key).chain(entry.value().unwrap_or_default());
+            for word in words {
+                let Some(member) = values.account_name(word, "user") else {
+                    continue;
+                };
+                if members.iter().all(|known| known.value != member) {
+                    members.push(values.sourced(member, word.span));
+                }
+            }
+        }
+        made.push(values.sourced(Group { name: group, members }, name.span));
+    }
+    made
+}
+
+/// The kernel modules; `None` if the host has no such block.
+pub(super) fn modules(section: &Section, values: &mut Values<'_>) -> Option<Sourced<Vec<String>>> {
+    let block = section.section("modules")?;
+    let text = |entry: &Entry| {
+        let words = std::iter::once(&entry.key).chain(entry.value().unwrap_or_default());
+        words.map(|word| &*word.text).collect::<Vec<_>>().join(" ")
+    };
+    let modules = records(section, "modules").map(text).collect();
+    Some(values.sourced(modules, block.header))
+}
+
+/// The files to copy in.
+pub(super) fn files(section: &Section, values: &mut Values<'_>) -> Vec<Sourced<FileCopy>> {
+    let mut files = Vec::new();
+    for entry in records(section, "files") {
+        let words = entry.value().unwrap_or_default();
+        surplus(entry, 2, "a destination and a mode", values);
+        let Some(word) = words.first() else {
+            values.missing(entry);
+            continue;
+        };
+        let mode = words.get(1).and_then(|word| mode(word, values));
+        let Some(destination) = values.guest_path(word) else {
+            continue;
+        };
+        let copy = FileCopy {
+            source: entry.key.text.to_string(),
+            destination,
+            into_directory: word.text.ends_with('/'),
+            mode,
+        };
+        files.push(values.sourced(copy, entry.key.span));
+    }
+    files
+}
+
+fn mode(word: &Word, values: &mut Values<'_>) -> Option<u16> {
+    let mode = u16::from_str_radix(&word.text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777);
+    if mode.is_none() {
+        values.bad_word(word, "a file mode of octal digits");
+    }
+    mode
+}
+
+/// The further disks and file systems.
+pub(super) fn mounts(section: &Section, values: &mut Values<'_>) -> Vec<Sourced<ExtraMount>> {
+    let mut mounts = Vec::new();
+    for entry in records(section, "mount") {
+        let words = entry.value().unwrap_or_default();
+        surplus(entry, 3, "a mount point, a type and options", values);
+        let [mount_point, file_system, ..] = words else {
+            values.missing(entry);
+            continue;
+        };
+        let Some(mount_point) = values.guest_path(mount_point) else {
+            continue;
+        };
+        let mount = ExtraMount {
+            source: entry.key.text.to_string(),
+            mount_point,
+            file_system: file_system.text.to_string(),
+            options: words.get(2).map_or("defaults", |word| &word.text).to_owned(),
+        };
+        mounts.push(values.sourced(mount, entry.key.span));
+    }
+    mounts
+}
+
+/// The lines of the block `name`, without definitions of variables.
+fn records<'s>(section: &'s Section, name: &str) -> impl Iterator<Item = &'s Entry> {
+    let entries = section
+        .section(name)
+        .map(|block| block.entries.as_slice())
+        .unwrap_or_default();
+    entries
+        .iter()
+        .filter(|entry| matches!(entry.content, Content::Value(_)) && !entry.key.text.starts_with('$'))
+}
+
+fn surplus(entry: &Entry, taken: usize, what: &'static str, values: &mut Values<'_>) {
+    if let Some(word) = entry.value().and_then(|words| words.get(taken)) {
+        let keyword = entry.key.text.to_string();
+        values.report(Problem::SurplusWords { keyword, taken: what }, word.span);
+    }
+}

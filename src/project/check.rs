@@ -1,0 +1,142 @@
+//! What is wrong between blocks: names that nothing defines, addresses given twice, gateways out of reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::inherit::{Effective, Member};
+use super::problem::Problem;
+use super::section::{Entry, Section};
+use super::values::Values;
+use crate::diag::{Span, nearest};
+
+/// Reports what is wrong between the hosts, switches and users of a project.
+pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
+    let mut checker = Checker {
+        switches: effective.switches.iter().map(|(name, _)| &*name.text).collect(),
+        addresses: BTreeMap::new(),
+        macs: BTreeMap::new(),
+        values,
+    };
+    for host in &effective.hosts {
+        checker.host(host);
+    }
+}
+
+struct Checker<'a, 'v> {
+    switches: BTreeSet<&'a str>,
+    /// Each fixed address with its place and its host.
+    addresses: BTreeMap<Ipv4Addr, Span>,
+    macs: BTreeMap<String, Span>,
+    values: &'a mut Values<'v>,
+}
+
+impl Checker<'_, '_> {
+    fn host(&mut self, host: &Member) {
+        if let Some(network) = host.whole.section("network") {
+            for (name, interface) in network.sections() {
+                self.interface(&host.name.text, &name.text, interface);
+            }
+        }
+        self.groups(host);
+    }
+
+    fn interface(&mut self, host: &str, name: &str, section: &Section) {
+        self.switch(section);
+        self.mac(section);
+        let Some((address, entry)) = address_of(section, "address") else {
+            return;
+        };
+        if let Some(first) = self.addresses.insert(address, entry.value_span()) {
+            self.addresses.insert(address, first);
+            // Two hosts that inherit one line share its place; the hosts' own names tell where to look.
+            let address = address.to_string();
+            self.values
+                .report(Problem::DuplicateAddress { address, first }, entry.value_span());
+        }
+        let Some((mask, _)) = address_of(section, "netmask") else {
+            if section.setting("netmask").is_none() {
+                let (host, interface) = (host.to_owned(), name.to_owned());
+                self.values
+                    .report(Problem::MissingNetmask { host, interface }, entry.value_span());
+            }
+            return;
+        };
+        if let (Ok(network), Some((gateway, entry))) = (
+            Ipv4Net::with_netmask(address, mask),
+            address_of(section, "gateway"),
+        ) && !network.contains(&gateway)
+        {
+            let problem = Problem::GatewayOutside {
+                host: host.to_owned(),
+                gateway: gateway.to_string(),
+                network: network.trunc().to_string(),
+            };
+            self.values.report(problem, entry.value_span());
+        }
+    }
+
+    fn switch(&mut self, section: &Section) {
+        let Some(entry) = section.setting("switch") else {
+            return;
+        };
+        let name = entry.value_text();
+        if name.is_empty() || name.starts_with('/') || self.switches.contains(name.as_str()) {
+            return;
+        }
+        let near = if self.values.problems.is_flooded() {
+            None
+        } else {
+            nearest(&name, self.switches.iter().copied()).map(str::to_owned)
+        };
+        self.values
+            .report(Problem::UnknownSwitch { name, near }, entry.value_span());
+    }
+
+    fn mac(&mut self, section: &Section) {
+        let Some(entry) = section.setting("mac") else {
+            return;
+        };
+        let Some(mac) = self.values.mac(entry) else { return };
+        let span = entry.value_span();
+        match self.macs.get(&mac) {
+            Some(first) => self
+                .values
+                .report(Problem::DuplicateMac { mac, first: *first }, span),
+            None => {
+                self.macs.insert(mac, span);
+            }
+        }
+    }
+
+    fn groups(&mut self, host: &Member) {
+        let users: BTreeSet<&str> = host
+            .whole
+            .section("users")
+            .map(|users| users.entries.iter().map(|entry| &*entry.key.text).collect())
+            .unwrap_or_default();
+        let Some(groups) = host.whole.section("groups") else {
+            return;
+        };
+        for (group, section) in groups.sections() {
+            for entry in &section.entries {
+                let words = std::iter::once(&entry.key).chain(entry.value().unwrap_or_default());
+                for member in words.filter(|word| !users.contains(&*word.text) && &*word.text != "root") {
+                    let problem = Problem::UnknownMember {
+                        host: host.name.text.to_string(),
+                        group: group.text.to_string(),
+                        member: member.text.to_string(),
+                    };
+                    self.values.report(problem, member.span);
+                }
+            }
+        }
+    }
+}
+
+/// The address that `keyword` gives, if it is one; what is none was reported before.
+fn address_of<'s>(section: &'s Section, keyword: &str) -> Option<(Ipv4Addr, &'s Entry)> {
+    let entry = section.setting(keyword)?;
+    Some((entry.value()?.first()?.text.parse().ok()?, entry))
+}

@@ -1,0 +1,265 @@
+//! A host's effective section as the model has it.
+
+use super::accounts;
+use super::inherit::Member;
+use super::model::{Host, HostName, Interface, InterfaceAddress, Platform, Renderer, SizeRequest, Terminal};
+use super::problem::Problem;
+use super::schema::{self, Place, ValueKind};
+use super::section::{Content, Entry, Section};
+use super::settings::Settings;
+use super::values::Values;
+use crate::base::{ByteSize, Sourced};
+use crate::diag::Span;
+
+/// How many disks a host may have: one for each letter that a device name has left.
+const DISKS_MAX: usize = 26;
+/// The longest name that Linux takes for an interface.
+const INTERFACE_NAME_MAX: usize = 15;
+
+/// Builds hosts, with the defaults of the settings.
+pub(super) struct Builder<'a, 'v> {
+    pub(super) values: &'a mut Values<'v>,
+    pub(super) settings: &'a Settings,
+}
+
+impl Builder<'_, '_> {
+    /// The host `member`; `None` if it has no name or no template, which is reported.
+    pub(super) fn host(&mut self, member: &Member) -> Option<Host> {
+        let section = &*member.whole;
+        let name = self.name(member);
+        let template = self.template(member);
+        let host = Host {
+            origin: self.values.origin(member.name.span),
+            platform: self.platform(section),
+            size: self.size(member),
+            swap: self
+                .values
+                .setting(section, "swap", Values::size)
+                .filter(|swap| swap.value.0 > 0),
+            memory: self.memory(section),
+            vcpus: self
+                .values
+                .setting(section, "vcpus", |values, entry| values.number(entry, 1, 512)),
+            term: self.term(section),
+            service_host: self
+                .values
+                .either(section, "service_host", "location", Values::one_word),
+            boot_order: self
+                .values
+                .setting(section, "boot_order", |values, entry| values.number(entry, 0, 99))
+                .unwrap_or(Sourced::implied(99, "default boot_order")),
+            kernel: self.values.setting(section, "kernel", Values::text),
+            ramdisk: self.values.setting(section, "ramdisk", Values::text),
+            nameservers: self.nameservers(section),
+            root_password: self
+                .values
+                .either(section, "root_password", "root_passwd", |values, entry| {
+                    let word = values.word(entry)?;
+                    values.hash(word)
+                }),
+            users: accounts::users(section, self.values),
+            groups: accounts::groups(section, self.values),
+            interfaces: self.interfaces(section),
+            renderer: self.values.setting(section, "renderer", |values, entry| {
+                Renderer::from_name(values.choice(entry, choices_of("renderer"))?)
+            }),
+            startup: self.lines(section, "startup"),
+            shutdown: self.lines(section, "shutdown"),
+            modules: accounts::modules(section, self.values),
+            files: accounts::files(section, self.values),
+            mounts: accounts::mounts(section, self.values),
+            xen_extra: self.lines(section, "xen_extra"),
+            // Last, so that a host without a name or template has its other faults told too.
+            name: name?,
+            template: template?,
+        };
+        let count = host.disks().len();
+        if count > DISKS_MAX {
+            let (host, max) = (host.name.to_string(), DISKS_MAX);
+            let problem = Problem::TooManyDisks { host, count, max };
+            self.values.report(problem, member.name.span);
+            return None;
+        }
+        Some(host)
+    }
+
+    fn name(&mut self, member: &Member) -> Option<HostName> {
+        let name = HostName::new(&member.name.text);
+        if name.is_none() {
+            let problem = Problem::BadName {
+                name: member.name.text.to_string(),
+                what: "guest",
+                rule: "at most 63 letters, digits and inner hyphens",
+            };
+            self.values.report(problem, member.name.span);
+        }
+        name
+    }
+
+    fn template(&mut self, member: &Member) -> Option<Sourced<String>> {
+        if member.whole.setting("template").is_some() {
+            return self.values.setting(&member.whole, "template", Values::one_word);
+        }
+        if let Some(template) = &self.settings.default_template {
+            return Some(Sourced::implied(template.clone(), "default_template"));
+        }
+        let host = member.name.text.to_string();
+        self.values
+            .report(Problem::MissingTemplate { host }, member.name.span);
+        None
+    }
+
+    /// The platform that the nearest of the platforms' flags switches on.
+    fn platform(&mut self, section: &Section) -> Sourced<Platform> {
+        let mut chosen = None;
+        let mut is_full = false;
+        for (place, entry) in section.entries.iter().enumerate() {
+            let platform = match &*entry.key.text {
+                "xen" => Platform::Xen,
+                "hvm" => Platform::XenHvm,
+                "qemu" | "kvm" => Platform::Qemu,
+                _ => continue,
+            };
+            // Only the last word on each flag counts, since a nearer block may switch it off.
+            let is_last = section
+                .setting(&entry.key.text)
+                .is_none_or(|last| std::ptr::eq(last, entry));
+            let is_on = is_last && (entry.value().is_none() || self.values.flag(entry) == Some(true));
+            if is_on {
+                is_full |= platform == Platform::XenHvm;
+                chosen = Some((platform, place));
+            }
+        }
+        let Some((platform, place)) = chosen else {
+            return Sourced::implied(
+                self.settings.default_vm.unwrap_or(Platform::Uml),
+                "default platform",
+            );
+        };
+        let platform = if platform == Platform::Xen && is_full {
+            Platform::XenHvm
+        } else {
+            platform
+        };
+        self.values.sourced(platform, section.entries[place].key.span)
+    }
+
+    fn size(&mut self, member: &Member) -> Sourced<SizeRequest> {
+        let section = &*member.whole;
+        if let Some(free) = self.values.setting(section, "free_space", Values::size) {
+            if let (Some(size), Some(entry)) = (section.setting("size"), section.setting("free_space")) {
+                let host = member.name.text.to_string();
+                let problem = Problem::SizeIgnored {
+                    host,
+                    size: size.span(),
+                };
+                self.values.report(problem, entry.key.span);
+            }
+            return free.map(SizeRequest::FreeSpace);
+        }
+        let default = || match self.settings.default_size {
+            Some(size) => Sourced::implied(size, "default_size"),
+            None => Sourced::implied(ByteSize(250 << 20), "default size"),
+        };
+        self.values
+            .setting(section, "size", Values::size)
+            .unwrap_or_else(default)
+            .map(SizeRequest::Total)
+    }
+
+    fn memory(&mut self, section: &Section) -> Sourced<ByteSize> {
+        let default = || match self.settings.default_memory {
+            Some(memory) => Sourced::implied(memory, "default_memory"),
+            None => Sourced::implied(ByteSize(128 << 20), "default memory"),
+        };
+        self.values
+            .setting(section, "memory", Values::memory)
+            .unwrap_or_else(default)
+    }
+
+    fn term(&mut self, section: &Section) -> Sourced<Terminal> {
+        let default = || match self.settings.default_term {
+            Some(term) => Sourced::implied(term, "default_term"),
+            None => Sourced::implied(Terminal::Xterm, "default term"),
+        };
+        self.values
+            .setting(section, "term", |values, entry| {
+                Terminal::from_name(values.choice(entry, choices_of("term"))?)
+            })
+            .unwrap_or_else(default)
+    }
+
+    /// The addresses of the nearest block that gives any.
+    fn nameservers(&mut self, section: &Section) -> Vec<Sourced<std::net::Ipv4Addr>> {
+        let Some(nearest) = section.setting("nameserver") else {
+            return Vec::new();
+        };
+        let is_of_nearest = |entry: &&Entry| *entry.key.text == *"nameserver" && entry.owner == nearest.owner;
+        let mut servers = Vec::new();
+        for entry in section.entries.iter().filter(is_of_nearest) {
+            for address in self.values.addresses(entry).unwrap_or_default() {
+                servers.push(self.values.sourced(address, entry.key.span));
+            }
+        }
+        servers
+    }
+
+    fn interfaces(&mut self, section: &Section) -> Vec<Interface> {
+        let Some(network) = section.section("network") else {
+            return Vec::new();
+        };
+        let mut interfaces: Vec<Interface> = network
+            .sections()
+            .filter_map(|(name, section)| self.interface(&name.text, name.span, section))
+            .collect();
+        interfaces.sort_by(|one, other| super::natural::compare(&one.name, &other.name));
+        interfaces
+    }
+
+    fn interface(&mut self, name: &str, span: Span, section: &Section) -> Option<Interface> {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        if name.len() > INTERFACE_NAME_MAX || !name.bytes().all(is_inner) || name.starts_with(['.', '-']) {
+            let (name, what) = (name.to_owned(), "network interface");
+            let rule = "at most 15 letters, digits, `_`, `.` and `-`";
+            self.values.report(Problem::BadName { name, what, rule }, span);
+            return None;
+        }
+        Some(Interface {
+            name: name.to_owned(),
+            origin: self.values.origin(section.header),
+            address: self.values.setting(section, "address", |values, entry| {
+                if values.word(entry).is_some_and(|word| &*word.text == "dhcp") {
+                    return Some(InterfaceAddress::Dhcp);
+                }
+                values.address(entry).map(InterfaceAddress::Static)
+            }),
+            netmask: self.values.setting(section, "netmask", Values::netmask),
+            broadcast: self.values.setting(section, "broadcast", Values::address),
+            gateway: self.values.setting(section, "gateway", Values::address),
+            switch: self.values.setting(section, "switch", Values::text),
+            bridge: self.values.setting(section, "bridge", Values::one_word),
+            mac: self.values.setting(section, "mac", Values::mac),
+        })
+    }
+
+    fn lines(&mut self, section: &Section, block: &str) -> Vec<Sourced<String>> {
+        let entries = section
+            .section(block)
+            .map(|section| section.entries.as_slice())
+            .unwrap_or_default();
+        let lines = entries
+            .iter()
+            .filter(|entry| matches!(entry.content, Content::Line));
+        lines
+            .map(|entry| self.values.sourced(entry.key.text.to_string(), entry.key.span))
+            .collect()
+    }
+}
+
+/// The words that a keyword of hosts chooses from.
+fn choices_of(name: &str) -> &'static [&'static str] {
+    match schema::keyword(Place::Host, name).map(|keyword| keyword.value) {
+        Some(ValueKind::Choice(choices)) => choices,
+        _ => &[],
+    }
+}

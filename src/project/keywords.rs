@@ -1,0 +1,182 @@
+//! Holds each block against the schema: unknown, misplaced and repeated keywords, and values that do not parse.
+
+use std::collections::BTreeMap;
+
+use super::accounts;
+use super::inherit::Effective;
+use super::problem::Problem;
+use super::schema::{self, BlockContent, Effect, Keyword, Place, ValueKind};
+use super::section::{Content, Entry, Section};
+use super::values::Values;
+use crate::diag::nearest;
+
+/// Reports what each block says wrongly by itself; what only shows in a whole host is checked elsewhere.
+pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
+    for entry in &effective.others {
+        check_top_level(entry, values);
+    }
+    check_section(&effective.global, Place::Global, values);
+    for member in effective.superclasses.iter().chain(&effective.hosts) {
+        check_section(&member.own, Place::Host, values);
+    }
+    for superclass in &effective.superclasses {
+        accounts::check(&superclass.own, values);
+    }
+    for (_, section) in &effective.switches {
+        check_section(section, Place::Switch, values);
+    }
+}
+
+fn check_top_level(entry: &Entry, values: &mut Values<'_>) {
+    let name = entry.key.text.to_string();
+    let problem = match &entry.content {
+        Content::Section(_) => {
+            let near = nearest(&name, schema::TOP_LEVEL).map(str::to_owned);
+            Problem::UnknownBlock { name, near }
+        }
+        _ if is_variable(entry) => return,
+        _ if schema::TOP_LEVEL.contains(&name.as_str()) => {
+            let keyword = format!("{name} {}", entry.value_text()).trim_end().to_owned();
+            return values.report(Problem::BlockExpected { keyword }, entry.span());
+        }
+        _ => Problem::OutsideBlock { keyword: name },
+    };
+    values.report(problem, entry.key.span);
+}
+
+fn check_section(section: &Section, place: Place, values: &mut Values<'_>) {
+    let mut set: BTreeMap<&str, &Entry> = BTreeMap::new();
+    for entry in &section.entries {
+        if is_variable(entry) {
+            continue;
+        }
+        let Some(keyword) = schema::keyword(place, &entry.key.text) else {
+            unknown(entry, place, values);
+            continue;
+        };
+        match keyword.effect {
+            Effect::Plugin => {}
+            Effect::Nowhere => {
+                let keyword = entry.key.text.to_string();
+                values.report(Problem::NoEffect { keyword }, entry.key.span);
+            }
+            Effect::Here => {
+                check_entry(keyword, entry, values);
+                let earlier = set.insert(keyword.name, entry);
+                check_repeated(keyword, earlier, entry, values);
+            }
+        }
+    }
+}
+
+/// Whether an entry defines a variable, or uses one that nobody defined.
+fn is_variable(entry: &Entry) -> bool {
+    entry.key.text.starts_with('$') && entry.value().is_some()
+}
+
+fn check_entry(keyword: &Keyword, entry: &Entry, values: &mut Values<'_>) {
+    let name = || entry.key.text.to_string();
+    match (&entry.content, keyword.value) {
+        (_, ValueKind::Any) | (Content::Section(_), ValueKind::Lines) | (Content::Line, _) => {}
+        (Content::Section(section), ValueKind::Block(BlockContent::Interfaces)) => {
+            check_interfaces(section, values);
+        }
+        (Content::Section(section), ValueKind::Block(content)) => check_block(section, content, values),
+        (Content::Section(_), _) => values.report(Problem::ValueExpected { keyword: name() }, entry.key.span),
+        (Content::Value(_), ValueKind::Block(BlockContent::Interfaces)) => {
+            let keyword = format!("{} {}", name(), entry.value_text());
+            values.report(Problem::BlockExpected { keyword }, entry.span());
+        }
+        (Content::Value(_), ValueKind::Block(_) | ValueKind::Lines) => {
+            values.report(Problem::BlockExpected { keyword: name() }, entry.key.span);
+        }
+        // What waits for a host's name is checked where the host is put together.
+        (Content::Value(_), _) if entry.per_host => {}
+        (Content::Value(_), _) => values.check(keyword, entry),
+    }
+}
+
+fn check_interfaces(section: &Section, values: &mut Values<'_>) {
+    for entry in &section.entries {
+        match &entry.content {
+            Content::Section(interface) => check_section(interface, Place::Network, values),
+            _ if is_variable(entry) => {}
+            _ => {
+                let keyword = format!("network {}", entry.key.text);
+                values.report(Problem::BlockExpected { keyword }, entry.key.span);
+            }
+        }
+    }
+}
+
+/// Whether the lines of a block are lines, and those of `groups` blocks.
+fn check_block(section: &Section, content: BlockContent, values: &mut Values<'_>) {
+    for entry in section.entries.iter().filter(|entry| !is_variable(entry)) {
+        let keyword = entry.key.text.to_string();
+        let is_section = matches!(entry.content, Content::Section(_));
+        if is_section && content != BlockContent::Groups {
+            values.report(Problem::ValueExpected { keyword }, entry.key.span);
+        } else if !is_section && content == BlockContent::Groups {
+            values.report(Problem::BlockExpected { keyword }, entry.key.span);
+        }
+    }
+}
+
+fn check_repeated(keyword: &Keyword, earlier: Option<&Entry>, entry: &Entry, values: &mut Values<'_>) {
+    let Some(earlier) = earlier else { return };
+    if keyword.value == ValueKind::Addresses || entry.value().is_none() || earlier.value().is_none() {
+        return;
+    }
+    let problem = Problem::RepeatedKeyword {
+        keyword: keyword.name.to_owned(),
+        first: earlier.key.span,
+    };
+    values.report(problem, entry.key.span);
+}
+
+fn unknown(entry: &Entry, place: Place, values: &mut Values<'_>) {
+    if values.problems.is_flooded() {
+        // Counted all the same, but the search for a near name would be for nobody.
+        let keyword = entry.key.text.to_string();
+        let place = place.shown();
+        return values.report(
+            Problem::UnknownKeyword {
+                keyword,
+                place,
+                near: None,
+            },
+            entry.key.span,
+        );
+    }
+    let name = entry.key.text.to_string();
+    let elsewhere = schema::KEYWORDS
+        .iter()
+        .find(|keyword| keyword.name == name && keyword.effect == Effect::Here)
+        .map(|keyword| keyword.place.shown());
+    let is_top_level = entry.value().is_none() && schema::TOP_LEVEL.contains(&name.as_str());
+    let elsewhere = if is_top_level {
+        Some("no other block")
+    } else {
+        elsewhere
+    };
+    if let Some(belongs) = elsewhere {
+        let place = place.shown();
+        let problem = Problem::MisplacedKeyword {
+            keyword: name,
+            place,
+            belongs,
+        };
+        return values.report(problem, entry.key.span);
+    }
+    let known = schema::keywords_of(place).filter(|keyword| keyword.effect != Effect::Nowhere);
+    let near = nearest(&name, known.map(|keyword| keyword.name)).map(str::to_owned);
+    let problem = match entry.content {
+        Content::Section(_) => Problem::UnknownBlock { name, near },
+        _ => Problem::UnknownKeyword {
+            keyword: name,
+            place: place.shown(),
+            near,
+        },
+    };
+    values.report(problem, entry.key.span);
+}

@@ -1,0 +1,312 @@
+//! What can be wrong with a project, and how it is said.
+
+use crate::base::{GuestPathError, SizeError};
+use crate::diag::Span;
+
+/// The faults of a project, without their main place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A file cannot be read.
+    #[error("{reason}")]
+    UnreadableFile {
+        /// The path as the project has it.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A file includes itself.
+    #[error("files include each other: {}", arrows(chain))]
+    IncludeCycle {
+        /// The files, the first again at the end.
+        chain: Vec<String>,
+    },
+    /// The limits of including.
+    #[error("a project may include files {depth} deep, {files} files and {bytes} bytes in all")]
+    TooMuchIncluded {
+        /// How deep.
+        depth: usize,
+        /// How many files.
+        files: usize,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// A text in an old encoding.
+    #[error("the file is not UTF-8: read as ISO 8859-1")]
+    NotUtf8,
+    /// A block with more than two words before its brace.
+    #[error("a block has one name at most")]
+    LongHeader,
+    /// Two hosts of one name.
+    #[error("host `{name}` is defined twice")]
+    DuplicateHost {
+        /// The name.
+        name: String,
+        /// The first.
+        first: Span,
+    },
+    /// A block opened again, which replaces the first.
+    #[error("`{name}` is opened again and replaces the first")]
+    ReplacedBlock {
+        /// The block's name.
+        name: String,
+        /// The first.
+        first: Span,
+    },
+    /// A keyword set again in one block.
+    #[error("`{keyword}` is set again and replaces the first")]
+    RepeatedKeyword {
+        /// The keyword.
+        keyword: String,
+        /// The first.
+        first: Span,
+    },
+    /// A statement at the top level.
+    #[error("`{keyword}` stands outside every block and has no effect")]
+    OutsideBlock {
+        /// The keyword.
+        keyword: String,
+    },
+    /// A block that nobody knows.
+    #[error("unknown block `{name}`, kept for plugins")]
+    UnknownBlock {
+        /// Its name.
+        name: String,
+        /// The known name that is nearest.
+        near: Option<String>,
+    },
+    /// A keyword that nobody knows.
+    #[error("unknown keyword `{keyword}` in {place}, kept for plugins")]
+    UnknownKeyword {
+        /// The keyword.
+        keyword: String,
+        /// What kind of block it is in.
+        place: &'static str,
+        /// The known keyword that is nearest.
+        near: Option<String>,
+    },
+    /// A keyword of the configuration that nobody knows.
+    #[error("unknown keyword `{keyword}` in the configuration")]
+    UnknownSetting {
+        /// The keyword.
+        keyword: String,
+        /// The known keyword that is nearest.
+        near: Option<String>,
+    },
+    /// A keyword of other blocks.
+    #[error("`{keyword}` has no meaning in {place}")]
+    MisplacedKeyword {
+        /// The keyword.
+        keyword: String,
+        /// What kind of block it is in.
+        place: &'static str,
+        /// Where it has one.
+        belongs: &'static str,
+    },
+    /// A keyword that this program knows and passes over.
+    #[error("`{keyword}` has no effect here")]
+    NoEffect {
+        /// The keyword.
+        keyword: String,
+    },
+    /// A statement where a block belongs.
+    #[error("`{keyword}` needs a block")]
+    BlockExpected {
+        /// The keyword.
+        keyword: String,
+    },
+    /// A block where a statement belongs.
+    #[error("`{keyword}` is a keyword, not a block")]
+    ValueExpected {
+        /// The keyword.
+        keyword: String,
+    },
+    /// A keyword without its value.
+    #[error("`{keyword}` needs a value")]
+    MissingValue {
+        /// The keyword.
+        keyword: String,
+    },
+    /// More words than are taken.
+    #[error("`{keyword}` takes {taken}")]
+    SurplusWords {
+        /// The keyword.
+        keyword: String,
+        /// What it takes.
+        taken: &'static str,
+    },
+    /// A superclass that is not there.
+    #[error("superclass `{name}` is not defined")]
+    UnknownSuperclass {
+        /// Its name.
+        name: String,
+        /// The defined one that is nearest.
+        near: Option<String>,
+    },
+    /// A superclass that inherits from itself.
+    #[error("superclasses inherit from each other: {}", arrows(chain))]
+    SuperclassCycle {
+        /// The names, the first again at the end.
+        chain: Vec<String>,
+    },
+    /// More superclasses above each other than a project can need.
+    #[error("superclasses inherit more than {max} deep")]
+    DeepInheritance {
+        /// How many are taken.
+        max: usize,
+    },
+    /// Hosts and superclasses that blow up.
+    #[error("hosts and superclasses have more than {max} lines together")]
+    TooMuchInherited {
+        /// How many are taken.
+        max: usize,
+    },
+    /// A variable that is not there.
+    #[error("variable `${name}` is not defined, the text stays as it is")]
+    UndefinedVariable {
+        /// The name.
+        name: String,
+        /// The defined one that is nearest.
+        near: Option<String>,
+    },
+    /// A variable that contains itself.
+    #[error("variables contain each other: {}", arrows(chain))]
+    VariableCycle {
+        /// The names, the first again at the end.
+        chain: Vec<String>,
+    },
+    /// Variables in variables, without end.
+    #[error("variables contain each other more than {max} deep")]
+    DeepVariables {
+        /// How many are taken.
+        max: usize,
+    },
+    /// A variable in the middle of a word.
+    #[error("`${name}` inside a word is not replaced")]
+    VariableInsideWord {
+        /// The name.
+        name: String,
+    },
+    /// Variables that blow up.
+    #[error("the value grows beyond {max} bytes")]
+    LongExpansion {
+        /// The limit.
+        max: usize,
+    },
+    /// A text that is not what its keyword takes.
+    #[error("`{text}` is not {expected}")]
+    BadValue {
+        /// The text.
+        text: String,
+        /// What is taken.
+        expected: String,
+        /// A way out.
+        hint: Option<String>,
+    },
+    /// A text that is not a size.
+    #[error("{0}")]
+    BadSize(SizeError),
+    /// A text that is not a path in the guest.
+    #[error("{0}")]
+    BadGuestPath(GuestPathError),
+    /// No `project` in `global`.
+    #[error("the project has no name")]
+    MissingProject,
+    /// A name that cannot be a directory's.
+    #[error("`{name}` cannot name a {what}")]
+    BadName {
+        /// The name.
+        name: String,
+        /// What it should name.
+        what: &'static str,
+        /// What names are made of.
+        rule: &'static str,
+    },
+    /// No template.
+    #[error("host `{host}` has no template")]
+    MissingTemplate {
+        /// The host.
+        host: String,
+    },
+    /// More disks than there are letters.
+    #[error("host `{host}` has {count} disks, at most {max} are possible")]
+    TooManyDisks {
+        /// The host.
+        host: String,
+        /// How many it has.
+        count: usize,
+        /// How many it may have.
+        max: usize,
+    },
+    /// One address for two interfaces.
+    #[error("address {address} is given twice")]
+    DuplicateAddress {
+        /// The address.
+        address: String,
+        /// The first.
+        first: Span,
+    },
+    /// One hardware address for two interfaces.
+    #[error("hardware address {mac} is given twice")]
+    DuplicateMac {
+        /// The address.
+        mac: String,
+        /// The first.
+        first: Span,
+    },
+    /// A hash that no `crypt` makes.
+    #[error("`{hash}` is not a recognised crypt hash, it is written as it is")]
+    UnrecognisedHash {
+        /// The hash.
+        hash: String,
+    },
+    /// A fixed address without a mask.
+    #[error("interface `{interface}` of host `{host}` has an address but no netmask")]
+    MissingNetmask {
+        /// The host.
+        host: String,
+        /// The interface.
+        interface: String,
+    },
+    /// A gateway that cannot be reached.
+    #[error("gateway {gateway} is outside the network {network} of host `{host}`")]
+    GatewayOutside {
+        /// The host.
+        host: String,
+        /// The gateway.
+        gateway: String,
+        /// The network.
+        network: String,
+    },
+    /// A switch that is not there.
+    #[error("switch `{name}` is not defined")]
+    UnknownSwitch {
+        /// Its name.
+        name: String,
+        /// The defined one that is nearest.
+        near: Option<String>,
+    },
+    /// A member of a group who is not an account of the host.
+    #[error("`{member}` in group `{group}` is not among the users of host `{host}`")]
+    UnknownMember {
+        /// The host.
+        host: String,
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+    },
+    /// `free_space` and `size` together.
+    #[error("`free_space` goes before `size` in host `{host}`")]
+    SizeIgnored {
+        /// The host.
+        host: String,
+        /// The `size`.
+        size: Span,
+    },
+}
+
+/// `a -> b -> a`
+fn arrows(chain: &[String]) -> String {
+    let quoted: Vec<String> = chain.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(" -> ")
+}

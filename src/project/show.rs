@@ -1,0 +1,135 @@
+//! What holds in a project, as flat `path = value` pairs.
+
+use std::collections::BTreeMap;
+
+use super::inherit::{Effective, Member};
+use super::load::Loaded;
+use super::natural;
+use super::section::{Content, Entry, Section};
+
+/// The blocks of a host whose lines are a list: two lines of one first word are two lines.
+const LISTS: [&str; 3] = ["files", "modules", "mount"];
+
+/// Every value that holds, with its path, in natural order; only those of `host` if one is given.
+///
+/// A keyword without a value is `1`. The lines of a block of lines are numbered from 1. What follows from other
+/// values is shown too: the hosts of a switch, and its bridge.
+pub fn show(loaded: &Loaded, host: Option<&str>) -> Vec<(String, String)> {
+    let mut pairs = Pairs::default();
+    let Some(effective) = &loaded.effective else {
+        return Vec::new();
+    };
+    for member in &effective.hosts {
+        if host.is_none_or(|host| *member.name.text == *host) {
+            pairs.section(&format!("/host/{}", member.name.text), &member.whole);
+        }
+    }
+    if host.is_none() {
+        pairs.section("/global", &effective.global);
+        for member in &effective.superclasses {
+            pairs.section(&format!("/superclass/{}", member.name.text), &member.whole);
+        }
+        for entry in &effective.others {
+            pairs.entry("", entry);
+        }
+        pairs.switches(effective);
+    }
+    pairs.sorted()
+}
+
+#[derive(Default)]
+struct Pairs {
+    pairs: Vec<(String, String)>,
+}
+
+impl Pairs {
+    fn section(&mut self, path: &str, section: &Section) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let is_list = LISTS.contains(&name) && path.starts_with("/host/");
+        let mut last: BTreeMap<&str, &Entry> = BTreeMap::new();
+        let mut lines = 0;
+        for entry in &section.entries {
+            match &entry.content {
+                Content::Line => {
+                    lines += 1;
+                    self.pairs
+                        .push((format!("{path}/{lines}"), entry.key.text.to_string()));
+                }
+                Content::Value(_) if !is_list => {
+                    last.insert(&entry.key.text, entry);
+                }
+                _ => self.entry(path, entry),
+            }
+        }
+        for entry in last.into_values() {
+            self.entry(path, entry);
+        }
+    }
+
+    fn entry(&mut self, path: &str, entry: &Entry) {
+        let path = format!("{path}/{}", entry.key.text);
+        match &entry.content {
+            Content::Section(section) => self.section(&path, section),
+            _ if entry.value().is_some_and(<[_]>::is_empty) => self.pairs.push((path, "1".to_owned())),
+            _ => self.pairs.push((path, entry.value_text())),
+        }
+    }
+
+    fn switches(&mut self, effective: &Effective) {
+        let project = effective.global.setting("project").map(Entry::value_text);
+        for (name, section) in &effective.switches {
+            let path = format!("/switch/{}", name.text);
+            self.section(&path, section);
+            let mut has_xen = section.setting("xen").is_some();
+            let mut is_xen = has_xen;
+            for host in &effective.hosts {
+                for interface in interfaces_on(host, &name.text) {
+                    self.pairs
+                        .push((format!("{path}/hosts/{}", host.name.text), interface.to_owned()));
+                    is_xen |= host
+                        .whole
+                        .setting("xen")
+                        .is_some_and(|entry| entry.value_text() != "0");
+                }
+            }
+            if is_xen {
+                if !std::mem::replace(&mut has_xen, true) {
+                    self.pairs.push((format!("{path}/xen"), "1".to_owned()));
+                }
+                if section.setting("bridge").is_none() {
+                    let bridge = format!("{}.{}", name.text, project.as_deref().unwrap_or_default());
+                    self.pairs.push((format!("{path}/bridge"), bridge));
+                }
+            }
+        }
+    }
+
+    fn sorted(mut self) -> Vec<(String, String)> {
+        // A stable sort, so that lines of a list keep their order.
+        self.pairs
+            .sort_by(|(one, _), (other, _)| compare_paths(one, other));
+        self.pairs
+    }
+}
+
+fn interfaces_on<'m>(host: &'m Member, switch: &str) -> impl Iterator<Item = &'m str> {
+    let interfaces = host
+        .whole
+        .section("network")
+        .into_iter()
+        .flat_map(|network| network.sections());
+    interfaces.filter_map(move |(name, section)| {
+        let plugged = section
+            .setting("switch")
+            .is_some_and(|entry| entry.value_text() == switch);
+        plugged.then_some(&*name.text)
+    })
+}
+
+/// Natural order, component by component.
+fn compare_paths(one: &str, other: &str) -> std::cmp::Ordering {
+    let mut pairs = one.split('/').zip(other.split('/'));
+    let decided =
+        pairs.find_map(|(one, other)| Some(natural::compare(one, other)).filter(|order| order.is_ne()));
+    decided.unwrap_or_else(|| one.matches('/').count().cmp(&other.matches('/').count()))
+}

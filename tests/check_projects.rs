@@ -1,0 +1,151 @@
+//! `check`: what is said of wrong projects, word for word.
+//!
+//! `projects/wrong.txt` holds each project with the complete faults that it must give. After a change that is meant,
+//! `MLN_ACCEPT=1 cargo test check_projects` writes the file anew: read the difference before committing it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mln_image::base::atomic::{self, Durability};
+use mln_image::diag::{Colours, render_all};
+use mln_image::project::{LoadOptions, TextLoader, load};
+
+/// One project of the table.
+struct Case {
+    name: String,
+    strict: bool,
+    files: Vec<(String, String)>,
+}
+
+fn table() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects/wrong.txt")
+}
+
+/// Reads the table: `=== name [strict]`, then the project, then `--- file NAME` and that file, then `--- faults`.
+fn cases(text: &str) -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    let mut is_input = false;
+    for line in text.split_inclusive('\n') {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["===", name, rest @ ..] = &words[..] {
+            cases.push(Case {
+                name: (*name).to_owned(),
+                strict: rest == ["strict"],
+                files: vec![("project.mln".to_owned(), String::new())],
+            });
+            is_input = true;
+        } else if let ["---", "file", name] = &words[..] {
+            let files = &mut cases.last_mut().unwrap().files;
+            files.push(((*name).to_owned(), String::new()));
+        } else if words == ["---", "faults"] {
+            is_input = false;
+        } else if is_input {
+            cases
+                .last_mut()
+                .unwrap()
+                .files
+                .last_mut()
+                .unwrap()
+                .1
+                .push_str(line);
+        }
+    }
+    cases
+}
+
+/// The case as it stands in the table, with the faults that it gives now.
+fn shown(case: &Case) -> String {
+    let loader: TextLoader = case.files.iter().cloned().collect();
+    let options = LoadOptions {
+        strict: case.strict,
+        ..LoadOptions::default()
+    };
+    let loaded = load(&loader, "project.mln", &options);
+    assert_eq!(
+        loaded.project.is_none(),
+        loaded.diagnostics.has_errors(),
+        "{}",
+        case.name
+    );
+    let mut text = format!("=== {}{}\n", case.name, if case.strict { " strict" } else { "" });
+    for (place, (name, content)) in case.files.iter().enumerate() {
+        if place > 0 {
+            writeln!(text, "--- file {name}").unwrap();
+        }
+        text.push_str(content);
+    }
+    text.push_str("--- faults\n");
+    text.push_str(&render_all(&loaded.diagnostics, &loaded.sources, Colours::Never));
+    text
+}
+
+#[test]
+fn wrong_projects_are_told_in_full() {
+    let expected = fs::read_to_string(table()).unwrap();
+    let cases = cases(&expected);
+    assert!(cases.len() >= 40, "the table has only {} projects", cases.len());
+    let found: String = cases.iter().map(shown).collect();
+    if std::env::var_os("MLN_ACCEPT").is_some() {
+        atomic::write(&table(), found.as_bytes(), Durability::NoSync).unwrap();
+        return;
+    }
+    for (expected, found) in expected.split("\n=== ").zip(found.split("\n=== ")) {
+        assert_eq!(expected, found);
+    }
+    assert_eq!(expected, found);
+}
+
+#[test]
+fn every_kind_of_fault_is_in_the_table() {
+    let table = fs::read_to_string(table()).unwrap();
+    for code in CODES {
+        assert!(table.contains(&format!("[{code}]")), "no project shows `{code}`");
+    }
+}
+
+/// The faults that a text can show; those that need a damaged file or a huge project are tested where they arise.
+const CODES: [&str; 42] = [
+    "unreadable-file",
+    "include-cycle",
+    "long-header",
+    "duplicate-host",
+    "replaced-block",
+    "repeated-keyword",
+    "outside-block",
+    "unknown-block",
+    "unknown-keyword",
+    "misplaced-keyword",
+    "no-effect",
+    "block-expected",
+    "value-expected",
+    "missing-value",
+    "surplus-words",
+    "unknown-superclass",
+    "superclass-cycle",
+    "undefined-variable",
+    "variable-cycle",
+    "variable-inside-word",
+    "long-expansion",
+    "bad-value",
+    "bad-size",
+    "bad-guest-path",
+    "missing-project",
+    "bad-name",
+    "missing-template",
+    "duplicate-address",
+    "duplicate-mac",
+    "unrecognised-hash",
+    "missing-netmask",
+    "gateway-outside",
+    "unknown-switch",
+    "unknown-member",
+    "size-ignored",
+    "unclosed-block",
+    "surplus-brace",
+    "unnamed-block",
+    "glued-comment",
+    "glued-definition",
+    "variable-name",
+    "empty-definition",
+];
