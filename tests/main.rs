@@ -16,6 +16,7 @@ mod ext_journal;
 mod ext_judges;
 mod guest_accounts;
 mod guest_disks;
+mod guest_effects;
 mod guest_files;
 mod guest_names;
 mod guest_network;
