@@ -20,7 +20,8 @@ pub(crate) const LEN: usize = 1024;
 const MAGIC: u16 = 0xEF53;
 const STATE_VALID: u16 = 0x1;
 const STATE_ERROR: u16 = 0x2;
-const STATE_ORPHANS: u16 = 0x4;
+/// Orphans were being let go when the machine stopped.
+pub(crate) const STATE_ORPHANS: u16 = 0x4;
 
 /// A superblock whose numbers were checked against each other.
 #[derive(Debug, Clone)]
@@ -110,7 +111,7 @@ impl Superblock {
     }
 
     /// Whether deleted files still wait for their last user.
-    fn has_orphans(&self) -> bool {
+    pub(crate) fn has_orphans(&self) -> bool {
         self.raw.s_last_orphan.get() != 0
             || self.raw.s_state.get() & STATE_ORPHANS != 0
             || self.features.has(feature::ORPHAN_PRESENT)

@@ -257,7 +257,7 @@ impl Fs {
     }
 
     /// Zeroes what lies behind `len_bytes` in its block, where there is one.
-    fn zero_tail(&self, map: &FileMap, len_bytes: u64) -> Result<(), ExtError> {
+    pub(crate) fn zero_tail(&self, map: &FileMap, len_bytes: u64) -> Result<(), ExtError> {
         let block_bytes = u64::from(self.block_size().bytes());
         let within = len_bytes.checked_rem(block_bytes).unwrap_or(0);
         let block = len_bytes

@@ -12,8 +12,11 @@ pub enum JournalError {
         /// The features, named as the kernel names them.
         names: Vec<String>,
     },
-    /// Changes wait in the fast commit area.
-    #[error("the journal holds fast commits, which cannot be replayed; run `e2fsck -p` on the image first")]
+    /// Changes wait in the fast commit area. The way out is the kernel: e2fsck 1.47.0 leaves a superblock with a wrong
+    /// checksum behind when it replays them.
+    #[error(
+        "the journal holds fast commits, which cannot be replayed; mount and unmount the image once first"
+    )]
     FastCommits,
     /// The kernel gave the journal up after an error.
     #[error("the journal was aborted with error {errno}; run `e2fsck -f` on the image first")]

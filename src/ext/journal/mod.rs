@@ -4,16 +4,20 @@
 //! ```text
 //!   journal --scan--> committed transactions --replay--> blocks in their places, an empty journal
 //!   superblock: needs_recovery cleared, free counts as the groups say
+//!   orphans: freed, or cut to their length
 //! ```
 
 mod blocks;
 mod checksum;
 mod descriptor;
 mod error;
+mod orphan;
 mod raw;
 mod recovery;
 mod scan;
 mod superblock;
+#[cfg(test)]
+mod tests_replay;
 
 use std::sync::Arc;
 
@@ -39,31 +43,48 @@ pub struct RecoveryReport {
     pub blocks: u64,
     /// The blocks that a later transaction had taken back.
     pub revoked: u64,
+    /// The inodes without a name that were freed, and those that were cut to the length that they were to have.
+    pub orphans: u64,
 }
 
 impl Fs {
     /// Brings the file system on `device` into the state in which it can be edited, and opens it for edits: replays
-    /// its journal and empties it. `device` should be an overlay; after an error it is to be dropped.
+    /// its journal and empties it, then lets go of orphaned inodes. `device` should be an overlay; after an error it
+    /// is to be dropped.
     ///
     /// A file system that needs nothing is opened as it is.
     ///
     /// # Errors
     /// As [`Fs::open_for_edit`]; further [`ExtError::Journal`] for a journal that needs other tools, and
-    /// [`ExtError::Corrupt`] for one that is damaged before its last transaction.
+    /// [`ExtError::Corrupt`] for one that is damaged before its last transaction, or for a list of orphans that is.
     pub fn recover(device: Arc<dyn BlockDevice>, now: Timestamp) -> Result<(Self, RecoveryReport), ExtError> {
         let superblock = Superblock::read(&*device)?;
         superblock.features().check(Access::Edit)?;
-        if superblock.has_errors() {
-            let state = DirtyState::Errors;
-            return Err(ExtError::NeedsCheck { state });
-        }
+        check_no_errors(&superblock)?;
         let mut report = RecoveryReport::default();
         if superblock.features().has(feature::HAS_JOURNAL) {
             report = replay(&device, superblock)?;
         }
+        let mut fs = Self::open(device.clone())?;
+        check_no_errors(&fs.superblock)?;
+        if fs.superblock.has_orphans() {
+            fs.now = Some(now);
+            report.orphans = fs.release_orphans()?;
+            fs.commit()?;
+            write_superblock(&*device, &fs.superblock)?;
+        }
         let fs = Self::open_for_edit(device, now)?;
         Ok((fs, report))
     }
+}
+
+/// Refuses a file system in which the kernel found errors.
+fn check_no_errors(superblock: &Superblock) -> Result<(), ExtError> {
+    if superblock.has_errors() {
+        let state = DirtyState::Errors;
+        return Err(ExtError::NeedsCheck { state });
+    }
+    Ok(())
 }
 
 /// Replays the journal, then brings the superblock in line with it.
@@ -83,6 +104,7 @@ fn replay(device: &Arc<dyn BlockDevice>, superblock: Superblock) -> Result<Recov
         transactions: replayed.transactions,
         blocks: replayed.blocks,
         revoked: replayed.revoked,
+        orphans: 0,
     })
 }
 
@@ -103,6 +125,10 @@ fn settle_superblock(device: &dyn BlockDevice) -> Result<(), ExtError> {
         let incompat = feature::NEEDS_RECOVERY.cleared(raw.s_feature_incompat.get());
         raw.s_feature_incompat.set(incompat);
     })?;
+    write_superblock(device, &superblock)
+}
+
+fn write_superblock(device: &dyn BlockDevice, superblock: &Superblock) -> Result<(), ExtError> {
     device.write_at(OFFSET_BYTES, &superblock.encode(GroupNo(0)))?;
     Ok(())
 }

@@ -111,9 +111,10 @@ impl JournalSuperblock {
         self.incompat & INCOMPAT_64BIT != 0
     }
 
-    /// The first block of the fast commit area, if there is one.
+    /// The first block of fast commits, if there can be any: the kernel leaves one block behind the log free.
     pub(crate) fn fast_commit_start(&self) -> Option<u32> {
-        (self.incompat & INCOMPAT_FAST_COMMIT != 0).then_some(self.end)
+        let start = self.end.saturating_add(1);
+        (self.incompat & INCOMPAT_FAST_COMMIT != 0 && start < self.raw.s_maxlen.get()).then_some(start)
     }
 
     /// The bytes of the superblock of an empty log, whose next transaction is number `sequence`.

@@ -90,16 +90,20 @@ impl Fs {
             .ok_or_else(|| not_found(directory, name))
     }
 
-    /// Gives back everything that an inode without names holds, and the inode.
-    fn delete_node(&mut self, mut node: Node) -> Result<(), ExtError> {
-        let is_directory = node.is_directory();
-        self.directories.remove(&node.number());
-        let has_blocks = match node.kind() {
-            Some(FileKind::Symlink) => !self.is_fast_link(&node),
+    /// Whether the content of `node` lies in blocks, rather than in the inode or nowhere.
+    pub(crate) fn has_content_blocks(&self, node: &Node) -> bool {
+        match node.kind() {
+            Some(FileKind::Symlink) => !self.is_fast_link(node),
             Some(FileKind::Regular | FileKind::Directory) => true,
             _ => false,
-        };
-        if has_blocks {
+        }
+    }
+
+    /// Gives back everything that an inode without names holds, and the inode.
+    pub(crate) fn delete_node(&mut self, mut node: Node) -> Result<(), ExtError> {
+        let is_directory = node.is_directory();
+        self.directories.remove(&node.number());
+        if self.has_content_blocks(&node) {
             self.cut_content(&mut node, 0)?;
         }
         self.drop_xattr_block(&mut node)?;
