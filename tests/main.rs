@@ -33,4 +33,5 @@ mod show_values;
 mod support;
 mod template_commands;
 mod template_debian;
+mod template_skeleton;
 mod template_store;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::debian::{self, DebianOrder};
 use super::definition::{DebianDefinition, Definition, DefinitionContent};
@@ -12,6 +13,7 @@ use super::name::{TemplateName, TemplateType, Version};
 use super::pack::{self, PackedImage, whole_blocks};
 use super::probe::probe;
 use super::registry::{Entry, Source, StoreLock};
+use super::skeleton::{Skeleton, SkeletonDefinition};
 use super::store::Store;
 use super::tools::BuildHost;
 use crate::base::atomic::PARTIAL_SUFFIX;
@@ -19,6 +21,7 @@ use crate::base::cleanup::Temporary;
 use crate::base::digest::Sha256Digest;
 use crate::base::report::Reporter;
 use crate::base::{AtomicFile, ByteSize, PathError, Timestamp};
+use crate::block::{BlockDevice, FileDevice};
 
 /// The directory that trees are unpacked over. It stays empty: what is mounted there vanishes with the build.
 const TREE_DIRECTORY: &str = ".tree";
@@ -41,7 +44,8 @@ pub struct BuildOrder {
 }
 
 impl Store {
-    /// Builds one template for each wanted type, all from one installation, and keeps them as new versions.
+    /// Builds one template for each wanted type, all from one installation, and keeps them as new versions. What comes
+    /// out equal to the newest version, byte for byte, is that version and no new one.
     ///
     /// Another process that wants to change the store waits meanwhile. `reporter` hears the steps.
     pub fn build(
@@ -61,26 +65,36 @@ impl Store {
             .map(|file_type| definition.template_name(*file_type))
             .collect();
         let names = names?;
-        let DefinitionContent::Debian(content) = &definition.content;
-        debian::check_host(host)?;
-        host.require(&pack::PROGRAMS)?;
+        if matches!(definition.content, DefinitionContent::Debian(_)) {
+            debian::check_host(host)?;
+            host.require(&pack::PROGRAMS)?;
+        }
         let stage = |text: &str| reporter.stage(&definition.name, text);
         let lock = self.lock(|| stage("waits for another process that changes the store"))?;
         // Other programs run elsewhere, so that they need the whole path.
         let directory = self.directory();
         let whole = fs::canonicalize(directory).map_err(PathError::on("find", directory))?;
-        Self::open(whole).build_debian(&lock, content, &names, order, host, &stage)
+        let store = Self::open(whole);
+        let images = store.empty_images(&names, order.size.unwrap_or(definition.size))?;
+        match &definition.content {
+            DefinitionContent::Debian(content) => store.fill_debian(&images, content, order, host, &stage)?,
+            DefinitionContent::Skeleton(content) => fill_skeleton(&images, content, order)?,
+        }
+        stage("computes digests");
+        let entries = images
+            .into_iter()
+            .map(|(file, image)| store.keep_built(&lock, file, image, order));
+        entries.collect()
     }
 
-    fn build_debian(
+    fn fill_debian(
         &self,
-        lock: &StoreLock,
+        images: &[(TemplateName, AtomicFile)],
         content: &DebianDefinition,
-        names: &[TemplateName],
         order: &BuildOrder,
         host: &BuildHost,
         stage: &dyn Fn(&str),
-    ) -> Result<Vec<Entry>, TemplateError> {
+    ) -> Result<(), TemplateError> {
         let archive = self.temporary(&format!("{}.tar", order.definition.name));
         let debian_order = DebianOrder {
             mirror: order.mirror.as_deref(),
@@ -88,16 +102,10 @@ impl Store {
             host,
         };
         debian::make_archive(content, debian_order, archive.path(), stage)?;
-        let images = self.empty_images(names, order.size.unwrap_or(order.definition.size))?;
         stage("makes the file systems");
         let packed: Vec<PackedImage> = images.iter().map(|(name, image)| packed(name, image)).collect();
         let tree = self.tree_directory()?;
-        pack::make_images(archive.path(), &tree, &packed, order.content_time.seconds, host)?;
-        stage("computes digests");
-        images
-            .into_iter()
-            .map(|(file, image)| self.keep_built(lock, file, image, order))
-            .collect()
+        pack::make_images(archive.path(), &tree, &packed, order.content_time.seconds, host)
     }
 
     /// A file of the store's directory that vanishes when the build is over.
@@ -139,8 +147,17 @@ impl Store {
         image: AtomicFile,
         order: &BuildOrder,
     ) -> Result<Entry, TemplateError> {
+        let sha256 = digest_of(image.temporary_path())?;
+        let newest = self
+            .newest_version(&file)?
+            .map(|newest| self.find(&newest.to_string()));
+        if let Some(entry) = newest.transpose()?.and_then(|newest| newest.entry().cloned())
+            && entry.sha256 == sha256
+        {
+            return Ok(entry);
+        }
         let made = Made {
-            sha256: digest_of(image.temporary_path())?,
+            sha256,
             file_system: probe(image.file(), image.temporary_path())?,
             file,
             message: order.definition.description.clone(),
@@ -149,6 +166,24 @@ impl Store {
         };
         self.keep(lock, image, made)
     }
+}
+
+/// Fills `images` with the plain files of `content`, in this process.
+fn fill_skeleton(
+    images: &[(TemplateName, AtomicFile)],
+    content: &SkeletonDefinition,
+    order: &BuildOrder,
+) -> Result<(), TemplateError> {
+    let skeleton = Skeleton::read(content, order.definition.file.as_deref())?;
+    for (name, image) in images {
+        let file = image.file().try_clone();
+        let device = file
+            .and_then(|file| FileDevice::from_file(file, true))
+            .map_err(PathError::on("open", image.temporary_path()))?;
+        let device: Arc<dyn BlockDevice> = Arc::new(device);
+        skeleton.make_image(name, &device, Timestamp::from_seconds(content.seconds.into()))?;
+    }
+    Ok(())
 }
 
 fn packed(name: &TemplateName, image: &AtomicFile) -> PackedImage {

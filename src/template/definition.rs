@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
+use serde::de::Error as _;
 
 use super::error::TemplateError;
 use super::name::{TemplateName, TemplateType};
+use super::skeleton::SkeletonDefinition;
 use crate::base::digest::Sha256Digest;
 use crate::base::{ByteSize, GuestPath, PathError};
 
@@ -42,6 +44,8 @@ pub struct Definition {
 pub enum DefinitionContent {
     /// A Debian system, installed from packages.
     Debian(DebianDefinition),
+    /// Plain files.
+    Skeleton(SkeletonDefinition),
 }
 
 /// A Debian system, installed from packages.
@@ -107,7 +111,8 @@ struct Document {
     #[serde(deserialize_with = "byte_size")]
     size: ByteSize,
     types: Vec<TemplateType>,
-    debian: DebianDefinition,
+    debian: Option<DebianDefinition>,
+    skeleton: Option<SkeletonDefinition>,
 }
 
 /// Every definition, by name: the program's, and over them the `*.toml` files of `directory`, if one is given.
@@ -162,10 +167,20 @@ impl Definition {
 
     /// Reads the definition in `text`, the content of `path`.
     fn read(path: &Path, text: &str) -> Result<Self, TemplateError> {
-        let document: Document = toml::from_str(text).map_err(|source| TemplateError::Definition {
+        let failed = |source| TemplateError::Definition {
             origin: path.display().to_string(),
             source,
-        })?;
+        };
+        let document: Document = toml::from_str(text).map_err(failed)?;
+        let content = match (document.debian, document.skeleton) {
+            (Some(debian), None) => DefinitionContent::Debian(debian),
+            (None, Some(skeleton)) => DefinitionContent::Skeleton(skeleton),
+            _ => {
+                return Err(failed(toml::de::Error::custom(
+                    "it needs one of [debian] and [skeleton]",
+                )));
+            }
+        };
         let name = path
             .file_stem()
             .unwrap_or_default()
@@ -178,7 +193,7 @@ impl Definition {
             description: document.description,
             size: document.size,
             types: document.types,
-            content: DefinitionContent::Debian(document.debian),
+            content,
             digest: Sha256Digest::of(text.as_bytes()),
             file: None,
         })
@@ -194,12 +209,12 @@ fn byte_size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ByteSi
     text.parse().map_err(serde::de::Error::custom)
 }
 
-fn guest_path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<GuestPath, D::Error> {
+pub(super) fn guest_path<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<GuestPath, D::Error> {
     let text = String::deserialize(deserializer)?;
     GuestPath::new(text).map_err(serde::de::Error::custom)
 }
 
-fn octal_mode<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+pub(super) fn octal_mode<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     let text = String::deserialize(deserializer)?;
     let mode = u16::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o7777);
     mode.ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a mode in octal")))
@@ -215,7 +230,9 @@ mod tests {
         let debian = &found["debian-12"];
         assert_eq!(debian.size, ByteSize(512 << 20));
         assert_eq!(debian.types, [TemplateType::Ext3, TemplateType::Ext4]);
-        let DefinitionContent::Debian(content) = &debian.content;
+        let DefinitionContent::Debian(content) = &debian.content else {
+            panic!("{debian:?}");
+        };
         assert_eq!(content.suite, "bookworm");
         assert!(content.files.iter().all(|file| file.mode == 0o644));
     }
@@ -233,7 +250,7 @@ mod tests {
         assert_eq!(mine.digest, Sha256Digest::of(debian));
         let error = Definition::find("debain", Some(directory.path())).unwrap_err();
         assert!(
-            error.to_string().ends_with("there are debian-12, mine"),
+            error.to_string().ends_with("there are debian-12, mine, skeleton"),
             "{error}"
         );
     }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::name::{NameError, TemplateName, TemplateType};
-use crate::base::PathError;
 use crate::base::digest::Sha256Digest;
 use crate::base::process::ProcessError;
-use crate::ext::ExtError;
+use crate::base::{GuestPath, GuestPathError, PathError};
+use crate::ext::{ExtError, FormatError};
 
 /// Says why a template could not be found, made or kept.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +98,29 @@ pub enum TemplateError {
         /// Where and why.
         #[source]
         source: toml::de::Error,
+    },
+    /// A skeleton's manifest names a path that the skeleton does not have.
+    #[error("`{origin}` names `{path}`, which the skeleton does not have")]
+    NoSuchNode {
+        /// The manifest.
+        origin: String,
+        /// The path.
+        path: GuestPath,
+    },
+    /// A path of a definition is none that a guest can have.
+    #[error(transparent)]
+    GuestPath(#[from] GuestPathError),
+    /// No file system can be made like this.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The new file system does not take a file.
+    #[error("cannot put `{path}` into the file system")]
+    Fill {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: ExtError,
     },
     /// Only file systems of a known type can be made.
     #[error("a template is built as ext2, ext3 or ext4, not as {0}")]

@@ -21,6 +21,7 @@ mod opened;
 mod pack;
 mod probe;
 mod registry;
+mod skeleton;
 mod store;
 mod tools;
 
@@ -32,5 +33,6 @@ pub use name::{NameError, TemplateName, TemplateType, Version};
 pub use opened::Template;
 pub use probe::FileSystem;
 pub use registry::{Entry, Source};
+pub use skeleton::SkeletonDefinition;
 pub use store::{Listed, State, Store};
 pub use tools::BuildHost;

@@ -1,0 +1,1 @@
+# read when a login shell of bash ends

@@ -1,0 +1,1 @@
+# read by interactive shells of bash
