@@ -39,7 +39,6 @@ mod tests_edit;
 mod tests_read;
 mod types;
 mod usage;
-#[expect(dead_code, reason = "names are held against their hashes next")]
 mod verify;
 mod write;
 mod xattr;

@@ -9,6 +9,7 @@ pub(crate) mod memory_guest;
 mod mkfs;
 mod mount;
 pub(crate) mod project;
+mod random;
 pub(crate) mod scripts;
 pub(crate) mod templates;
 mod tree;
@@ -24,6 +25,7 @@ use mln_image::base::process;
 pub(crate) use judge::{debugfs, debugfs_write, e2fsck_clean, e2fsck_damaged};
 pub(crate) use mkfs::{BlockSize, ExtKind, Mkfs};
 pub(crate) use mount::Mounted;
+pub(crate) use random::runner;
 pub(crate) use tree::{Content, Node, Tree};
 
 /// A command that runs `program`, which the Debian package `package` brings.

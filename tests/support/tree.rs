@@ -1,12 +1,20 @@
 //! The files of an image as the `ext4-view` crate reads them, comparable with another image's or a model's.
+//!
+//! That reader takes a hole in indirect blocks for block 0, so longer files that have no extents are read by debugfs.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use ext4_view::{Ext4, FileType, Metadata};
 use mln_image::base::FileKind;
 use mln_image::base::digest::Sha256Digest;
+use tempfile::TempDir;
+
+use super::tool;
 
 /// Everything in an image by its path; the root is `/`.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -53,8 +61,10 @@ impl Tree {
     pub(crate) fn read(image: &Path) -> Self {
         let ext = Ext4::load_from_path(image).unwrap_or_else(|error| panic!("{}: {error}", image.display()));
         let mut tree = Self::default();
+        let longest = longest_without_indirect_blocks(image);
+        let mut long = Vec::new();
         let root = ext.symlink_metadata("/").unwrap();
-        tree.0.insert(b"/".to_vec(), node(&ext, b"/", &root));
+        tree.0.insert(b"/".to_vec(), node(&root));
         let mut directories = vec![b"/".to_vec()];
         while let Some(directory) = directories.pop() {
             for entry in ext.read_dir(directory.as_slice()).unwrap() {
@@ -72,7 +82,21 @@ impl Tree {
                 if metadata.is_dir() {
                     directories.push(path.clone());
                 }
-                let node = node(&ext, &path, &metadata);
+                let mut node = node(&metadata);
+                match node.kind {
+                    FileKind::Regular if metadata.len() > longest => long.push(path.clone()),
+                    FileKind::Regular => {
+                        let bytes = ext.read(path.as_slice());
+                        node.content = Content::of(
+                            &bytes.unwrap_or_else(|error| panic!("{}: {error}", printable(&path))),
+                        );
+                    }
+                    FileKind::Symlink => {
+                        let target = ext.read_link(path.as_slice()).unwrap();
+                        node.content = Content::Target(target.to_str().unwrap().to_owned());
+                    }
+                    _ => {}
+                }
                 assert!(
                     tree.0.insert(path.clone(), node).is_none(),
                     "{} twice in its directory",
@@ -80,8 +104,59 @@ impl Tree {
                 );
             }
         }
+        for (path, bytes) in long.iter().zip(dumped(image, &long)) {
+            tree.0.get_mut(path).unwrap().content = Content::of(&bytes);
+        }
         tree
     }
+}
+
+/// The length up to which a file has no indirect blocks; without end where files have extents.
+fn longest_without_indirect_blocks(image: &Path) -> u64 {
+    let mut superblock = [0; 1024];
+    File::open(image)
+        .unwrap()
+        .read_exact_at(&mut superblock, 1024)
+        .unwrap();
+    let has_extents = superblock[0x60] & 0x40 != 0;
+    if has_extents {
+        u64::MAX
+    } else {
+        12 * (1024 << superblock[0x18])
+    }
+}
+
+/// The content of the files `paths` as debugfs reads them.
+fn dumped(image: &Path, paths: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    let directory = TempDir::new().unwrap();
+    let outputs: Vec<_> = (0..paths.len())
+        .map(|number| directory.path().join(number.to_string()))
+        .collect();
+    let mut script = tempfile::NamedTempFile::new().unwrap();
+    for (path, output) in paths.iter().zip(&outputs) {
+        script.write_all(b"dump \"").unwrap();
+        script.write_all(path).unwrap();
+        writeln!(script, "\" {}", output.display()).unwrap();
+    }
+    let answer = tool("debugfs", "e2fsprogs")
+        .arg("-f")
+        .arg(script.path())
+        .arg(image)
+        .output()
+        .unwrap();
+    let complaints = String::from_utf8_lossy(&answer.stderr);
+    // The first line names the program's version.
+    assert!(
+        answer.status.success() && complaints.lines().count() == 1,
+        "{complaints}"
+    );
+    outputs
+        .iter()
+        .map(|output| std::fs::read(output).unwrap())
+        .collect()
 }
 
 /// One line for each file, so that a failed comparison can be read.
@@ -110,22 +185,15 @@ fn printable(path: &[u8]) -> String {
     path.escape_ascii().to_string()
 }
 
-fn node(ext: &Ext4, path: &[u8], metadata: &Metadata) -> Node {
-    let kind = kind(metadata.file_type());
-    let content = match kind {
-        FileKind::Regular => Content::of(&ext.read(path).unwrap_or_else(|error| {
-            panic!("{}: {error}", printable(path));
-        })),
-        FileKind::Symlink => Content::Target(ext.read_link(path).unwrap().to_str().unwrap().to_owned()),
-        _ => Content::Nothing,
-    };
+/// The node without its content.
+fn node(metadata: &Metadata) -> Node {
     Node {
-        kind,
+        kind: kind(metadata.file_type()),
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
         gid: metadata.gid(),
         mtime: (metadata.modified().seconds(), metadata.modified().nanoseconds()),
-        content,
+        content: Content::Nothing,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::base::FileKind;
 
 pub(crate) use edit::{Directories, check_name};
 pub(crate) use entry::{EntryView, code_of, entries};
+pub(crate) use hash::NameHash;
 
 /// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -115,7 +115,7 @@ impl Walk<'_> {
                     (0, 1) => Some(&b".."[..]),
                     _ => None,
                 };
-                self.entry(place, &entry, dot, census, report);
+                self.entry(place, number, &entry, dot, census, report);
             }
         }
         Ok(())
@@ -144,6 +144,7 @@ impl Walk<'_> {
     fn entry(
         &mut self,
         place: Place,
+        number: u32,
         entry: &EntryView<'_>,
         dot: Option<&[u8]>,
         census: &Census,
@@ -179,6 +180,9 @@ impl Walk<'_> {
                 report.add(place, "inode of an entry", "one in use", found);
                 return;
             }
+        }
+        if dot.is_none() {
+            self.index.judge_name(place, number, entry.name, report);
         }
         self.found.push((entry.name.to_vec(), target));
     }

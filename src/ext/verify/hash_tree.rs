@@ -8,6 +8,7 @@ use zerocopy::FromBytes as _;
 use super::census::Directory;
 use super::finding::Report;
 use crate::ext::checksum::crc32c_raw;
+use crate::ext::dir::NameHash;
 use crate::ext::error::{ExtError, Place};
 use crate::ext::fs::Fs;
 use crate::ext::raw::{RawDxCountLimit, RawDxEntry, RawDxRootInfo, RawDxTail};
@@ -20,15 +21,13 @@ const NODE_ENTRIES: usize = 8;
 const ROOT_INFO: usize = 24;
 const ENTRY_LEN: usize = 8;
 const LEVELS_MAX: u8 = 1;
-const VERSION_MAX: u8 = 5;
 
 /// What the tree says of the directory's blocks.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     nodes: BTreeSet<u32>,
     leaves: BTreeMap<u32, Range>,
-    version: Option<u8>,
-    seed: [u32; 4],
+    hash: Option<NameHash>,
 }
 
 /// The hashes that a block may hold, from `start` to `end`. The lowest bit of a border is no part of the hash: set,
@@ -65,11 +64,6 @@ pub(super) fn judge(
     let place = Place::Directory(inode, FileBlock(0));
     let index = Index {
         nodes: BTreeSet::from([0]),
-        seed: fs
-            .superblock
-            .raw()
-            .s_hash_seed
-            .map(zerocopy::little_endian::U32::get),
         ..Index::default()
     };
     let mut walk = TreeWalk {
@@ -89,7 +83,10 @@ pub(super) fn judge(
     else {
         return Ok(walk.index);
     };
-    if info.hash_version > VERSION_MAX || info.info_length != 8 || info.indirect_levels > LEVELS_MAX {
+    if NameHash::new(&fs.superblock, info.hash_version).is_none()
+        || info.info_length != 8
+        || info.indirect_levels > LEVELS_MAX
+    {
         let found =
             format_args!("version {}, {} levels", info.hash_version, info.indirect_levels).to_string();
         walk.report.add(
@@ -100,7 +97,7 @@ pub(super) fn judge(
         );
         return Ok(walk.index);
     }
-    walk.index.version = Some(info.hash_version);
+    walk.index.hash = NameHash::new(&fs.superblock, info.hash_version);
     walk.node(0, &bytes, info.indirect_levels, Range { start: 0, end: None })?;
     for number in directory.places.keys() {
         if !walk.index.nodes.contains(number) && !walk.index.leaves.contains_key(number) {
@@ -228,5 +225,23 @@ impl Index {
     /// Whether block `number` of the directory is one of the tree's own.
     pub(super) fn is_node(&self, number: u32) -> bool {
         self.nodes.contains(&number)
+    }
+
+    /// Adds a finding if `name` does not belong into block `number` of the directory.
+    pub(super) fn judge_name(&self, place: Place, number: u32, name: &[u8], report: &mut Report) {
+        let (Some(hash), Some(range)) = (self.hash, self.leaves.get(&number)) else {
+            return;
+        };
+        let (hash, _) = hash.of(name);
+        if !range.holds(hash) {
+            let end = range.end.unwrap_or(u32::MAX);
+            let wanted = format_args!("from {:#x} to {end:#x}", range.start).to_string();
+            report.add(
+                place,
+                "hash of a name",
+                wanted,
+                format_args!("{hash:#x} of `{}`", name.escape_ascii()),
+            );
+        }
     }
 }
