@@ -5,6 +5,8 @@
     reason = "clippy's exemption for tests does not reach helper functions"
 )]
 
+mod bake_bad_input;
+mod bake_images;
 mod check_files;
 mod check_projects;
 mod cli_frame;

@@ -21,6 +21,19 @@ pub enum Effect {
     None,
 }
 
+impl Effect {
+    /// The effect in a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Modify => "modify",
+            Self::Attributes => "attributes",
+            Self::Remove => "remove",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Every edit of `edits`, in order, with what it changes in the guest that `view` shows.
 pub fn effective<'e>(
     view: &dyn GuestView,

@@ -17,4 +17,5 @@ mod view;
 pub use change::{Attributes, Change, Content, Edit};
 pub use effect::{Effect, effective};
 pub use list::EditList;
+pub(crate) use view::resolve_with;
 pub use view::{EditedView, GuestView, NodeInfo, ViewError};

@@ -200,6 +200,13 @@ impl Superblock {
         self.raw.s_free_inodes_count.set(count);
     }
 
+    /// When the file system was last written.
+    pub fn wtime(&self) -> Timestamp {
+        let low = u64::from(self.raw.s_wtime.get());
+        let high = u64::from(self.raw.s_wtime_hi).wrapping_shl(32);
+        Timestamp::from_seconds(i64::try_from(low | high).unwrap_or(i64::MAX))
+    }
+
     pub(crate) fn set_wtime(&mut self, now: Timestamp) {
         let (low, high) = split64(now.seconds.max(0).unsigned_abs());
         self.raw.s_wtime.set(low);

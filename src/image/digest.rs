@@ -16,6 +16,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::ops::Range;
 
 use blake3::hazmat::{HasherExt as _, Mode, merge_subtrees_non_root, merge_subtrees_root};
@@ -37,6 +38,15 @@ pub(super) type ChainingValue = blake3::hazmat::ChainingValue;
 /// The BLAKE3 digest of a file, as `b3sum` prints it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Blake3Digest(blake3::Hash);
+
+impl Blake3Digest {
+    /// The digest of everything that `reader` yields.
+    pub fn of_reader(reader: impl io::Read) -> io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(reader)?;
+        Ok(Self(hasher.finalize()))
+    }
+}
 
 /// The chaining values of the leaves of a base and of the zeros behind it.
 #[derive(Debug, Clone, Default)]

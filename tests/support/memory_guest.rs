@@ -264,3 +264,28 @@ impl Node {
         }
     }
 }
+
+impl MemoryGuest {
+    /// Writes every file below `directory`, with its mode; owners are whoever runs the test.
+    pub(crate) fn write_below(&self, directory: &std::path::Path) {
+        use std::os::unix::ffi::OsStrExt as _;
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        for (path, node) in &self.nodes {
+            let inside = &path.as_bytes()[1..];
+            let place = directory.join(std::ffi::OsStr::from_bytes(inside));
+            match node.kind {
+                FileKind::Directory => std::fs::create_dir_all(&place).unwrap(),
+                FileKind::Symlink => {
+                    symlink(std::ffi::OsStr::from_bytes(&node.content), &place).unwrap();
+                    continue;
+                }
+                _ => {
+                    let mut file = std::fs::File::create(&place).unwrap();
+                    std::io::Write::write_all(&mut file, &node.content).unwrap();
+                }
+            }
+            let mode = std::fs::Permissions::from_mode(node.mode.into());
+            std::fs::set_permissions(&place, mode).unwrap();
+        }
+    }
+}

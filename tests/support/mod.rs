@@ -3,6 +3,7 @@
 //! A judge that is not installed fails the test with the name of the Debian package that has it; nothing is skipped.
 
 pub(crate) mod accounts;
+pub(crate) mod bakery;
 pub(crate) mod debian;
 mod judge;
 pub(crate) mod memory_guest;

@@ -1,0 +1,199 @@
+//! Why a bake, or one host of it, failed.
+
+use std::path::PathBuf;
+
+use crate::base::{FileKind, GuestPath, PathError};
+use crate::block::DeviceError;
+use crate::edit::ViewError;
+use crate::ext::ExtError;
+use crate::guest::GuestError;
+use crate::image::{Blake3Digest, ImageError};
+use crate::launch::LaunchError;
+use crate::project::HostName;
+use crate::store::StoreError;
+use crate::template::TemplateError;
+
+/// Says why a bake failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BakeError {
+    /// The project's place on disk could not be had, or not be finished.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Some hosts failed.
+    #[error("{} of {total} hosts failed", failed_hosts(failures))]
+    Hosts {
+        /// What failed, in the project's order.
+        failures: Vec<HostFailure>,
+        /// How many hosts there were.
+        total: usize,
+    },
+    /// The threads to work with could not be started.
+    #[error("cannot start {jobs} threads")]
+    Threads {
+        /// How many were wanted.
+        jobs: usize,
+        /// The system's answer.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// The manifest could not be put into words.
+    #[error("cannot write the manifest")]
+    ManifestForm(#[from] serde_json::Error),
+}
+
+/// Hosts that could not be planned or baked, and why.
+#[derive(Debug)]
+pub struct HostFailure {
+    /// The hosts; several where what they share has failed.
+    pub hosts: Vec<HostName>,
+    /// The reason.
+    pub error: Box<HostError>,
+}
+
+/// How many hosts failed in all.
+fn failed_hosts(failures: &[HostFailure]) -> usize {
+    failures.iter().map(|failure| failure.hosts.len()).sum()
+}
+
+/// Says why one host could not be planned or baked.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The template could not be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The template's file system could not be used.
+    #[error("cannot use the template `{}`", path.display())]
+    TemplateFileSystem {
+        /// The template's file.
+        path: PathBuf,
+        /// The file system's reason.
+        #[source]
+        source: ExtError,
+    },
+    /// The guest cannot be configured so.
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+    /// A file of the guest could not be looked at.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The file system would be too full.
+    #[error(
+        "the file system would be full: {needed} {what} needed, {free} free; ask for a larger `size`, or for `free_space`"
+    )]
+    Full {
+        /// `blocks` or `inodes`.
+        what: &'static str,
+        /// How many are needed at least.
+        needed: u64,
+        /// How many are free.
+        free: u64,
+    },
+    /// The file system could not be changed as a whole.
+    #[error("cannot {action} the file system")]
+    FileSystem {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file system's reason.
+        #[source]
+        source: ExtError,
+    },
+    /// One path of the guest could not be changed.
+    #[error("cannot write `{path}` in the guest")]
+    Edit {
+        /// The path.
+        path: GuestPath,
+        /// The file system's reason.
+        #[source]
+        source: ExtError,
+    },
+    /// Something of another kind is where an edit wants to put a file.
+    #[error("cannot write `{path}` in the guest: `{place}` is {}", kind_name(*kind))]
+    InTheWay {
+        /// The path.
+        path: GuestPath,
+        /// What is in the way.
+        place: GuestPath,
+        /// The kind of what is there.
+        kind: FileKind,
+    },
+    /// A file to be copied is not as long as it was when the bake was planned.
+    #[error("`{}` changed while it was copied", path.display())]
+    SourceChanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The finished file system is not sound.
+    #[error("the finished file system is not sound, which is a defect of this program: {findings}")]
+    Unsound {
+        /// What the check found, one a line.
+        findings: String,
+    },
+    /// The written file is not what was to be written.
+    #[error("`{}` was written wrong: its digest is {found}, and {expected} was computed", path.display())]
+    WrittenWrong {
+        /// The file.
+        path: PathBuf,
+        /// The digest of what was to be written.
+        expected: Blake3Digest,
+        /// The digest of the file.
+        found: Blake3Digest,
+    },
+    /// The machine cannot be defined so.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The image could not be written.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The changes could not be read back.
+    #[error("cannot read the changes back")]
+    Overlay(#[from] DeviceError),
+    /// A file beside the image could not be written.
+    #[error(transparent)]
+    File(#[from] PathError),
+    /// The project's directory could not be changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl HostError {
+    /// What the user can do about it, one way a line.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Template(error) => error.hints(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl BakeError {
+    /// The failures of some of `total` hosts, in the project's order.
+    pub(super) fn hosts(mut failures: Vec<HostFailure>, total: usize) -> Self {
+        failures.sort_by(|left, right| left.hosts.cmp(&right.hosts));
+        Self::Hosts { failures, total }
+    }
+}
+
+/// The kind of a file, with its article.
+fn kind_name(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Regular => "a regular file",
+        FileKind::Directory => "a directory",
+        FileKind::Symlink => "a symbolic link",
+        FileKind::CharDevice => "a character device",
+        FileKind::BlockDevice => "a block device",
+        FileKind::Fifo => "a named pipe",
+        FileKind::Socket => "a socket",
+    }
+}
+
+/// Parts what succeeded from what failed.
+pub(super) fn gather<T>(results: Vec<Result<T, HostFailure>>, failures: &mut Vec<HostFailure>) -> Vec<T> {
+    let mut kept = Vec::with_capacity(results.len());
+    for result in results {
+        match result {
+            Ok(value) => kept.push(value),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    kept
+}

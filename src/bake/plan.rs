@@ -1,0 +1,291 @@
+//! What a bake will do, as data: every host's files, sizes and needs, before a byte is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::diff::{FileDiff, diff};
+use super::error::{BakeError, HostError, HostFailure, gather};
+use super::guest_view::ExtView;
+use super::host_files::FilesDirectory;
+use super::need::{self, Need};
+use super::size::image_len;
+use super::template::Source;
+use crate::base::digest::Sha256Digest;
+use crate::base::{ByteSize, FileKind, GuestPath, Origin, Timestamp};
+use crate::edit::{EditList, EditedView, Effect, GuestView as _, effective};
+use crate::guest::{self, GuestContext};
+use crate::launch::{self, LaunchFile, LaunchSettings};
+use crate::project::{Host, HostName, Project};
+use crate::store::Projects;
+use crate::template::Store;
+
+/// What is to be baked, and from what.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The project, checked.
+    pub project: &'a Project,
+    /// The project's text, as it will lie beside the images.
+    pub project_text: &'a [u8],
+    /// Where templates are found.
+    pub templates: &'a Store,
+    /// What relative sources of files to copy start from.
+    pub files: &'a Path,
+    /// Names of templates with the names of those to take in their place.
+    pub substitutions: &'a BTreeMap<String, String>,
+    /// Where projects lie, so that the files to start a machine can name its images; an absolute path.
+    pub projects: &'a Projects,
+    /// What machines are started with on this server; the directory in it counts for nothing.
+    pub launch: &'a LaunchSettings,
+    /// The time that every edit gets; `None` for that of the template's own last change.
+    pub now: Option<Timestamp>,
+}
+
+/// What a bake will do.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub(super) project: &'a Project,
+    pub(super) project_text: &'a [u8],
+    pub(super) sources: BTreeMap<String, Arc<Source>>,
+    hosts: Vec<HostPlan>,
+}
+
+/// What a bake will do to one host.
+#[derive(Debug, serde::Serialize)]
+pub struct HostPlan {
+    /// The host.
+    #[serde(serialize_with = "as_text")]
+    pub name: HostName,
+    /// The file of the template that the host is made from.
+    pub template: String,
+    /// The type of its file system.
+    pub file_system: &'static str,
+    /// The length of the template in bytes.
+    pub template_len_bytes: u64,
+    /// The length of the root image in bytes.
+    pub len_bytes: u64,
+    /// The length of the swap image in bytes.
+    pub swap_len_bytes: Option<u64>,
+    /// The blocks that the changes take at least, and those that are free.
+    pub blocks: Need,
+    /// The inodes that the changes take at least, and those that are free.
+    pub inodes: Need,
+    /// What changes in the guest, in the order in which it is applied.
+    pub files: Vec<FilePlan>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    #[serde(skip)]
+    pub(super) edits: EditList,
+    /// The files to lay beside the images.
+    #[serde(skip)]
+    pub(super) launch: Vec<LaunchFile>,
+    /// The name of the template as the project has it, substitutions made.
+    #[serde(skip)]
+    pub(super) source: String,
+}
+
+/// What becomes of one path of the guest.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct FilePlan {
+    /// The path.
+    pub path: GuestPath,
+    /// What happens to it.
+    pub effect: Effect,
+    /// What it will be; `None` for what goes away.
+    pub kind: Option<FileKind>,
+    /// Its length in bytes.
+    pub len_bytes: u64,
+    /// Its permission bits in octal.
+    pub mode: String,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// The project lines that asked for it.
+    #[serde(serialize_with = "super::diff::as_lines")]
+    pub origins: Vec<Origin>,
+}
+
+/// Finds out what a bake will do, in the current thread pool. Nothing is written.
+///
+/// # Errors
+/// [`BakeError::Hosts`] with every host whose template, configuration or need of space is in the way.
+pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
+    let mut failures = Vec::new();
+    let sources = open_sources(request, &mut failures);
+    let planned: Vec<Result<HostPlan, HostFailure>> = request
+        .project
+        .hosts
+        .par_iter()
+        .filter_map(|host| {
+            let name = template_of(request, host);
+            let source = sources.get(name)?;
+            Some(
+                plan_host(request, host, name, source).map_err(|error| HostFailure {
+                    hosts: vec![host.name.clone()],
+                    error: Box::new(error),
+                }),
+            )
+        })
+        .collect();
+    let hosts = gather(planned, &mut failures);
+    if failures.is_empty() {
+        return Ok(Plan {
+            project: request.project,
+            project_text: request.project_text,
+            sources,
+            hosts,
+        });
+    }
+    Err(BakeError::hosts(failures, request.project.hosts.len()))
+}
+
+impl Plan<'_> {
+    /// The project's name.
+    pub fn name(&self) -> &str {
+        &self.project.name
+    }
+
+    /// The hosts in the project's order.
+    pub fn hosts(&self) -> &[HostPlan] {
+        &self.hosts
+    }
+
+    /// Tells every change of `host`'s guest files as diffs.
+    pub fn diff(&self, host: &HostPlan) -> Result<Vec<FileDiff>, BakeError> {
+        let Some(source) = self.sources.get(&host.source) else {
+            return Ok(Vec::new());
+        };
+        diff(&ExtView(source.fs()), &host.edits).map_err(|error| {
+            let failure = HostFailure {
+                hosts: vec![host.name.clone()],
+                error: Box::new(error.into()),
+            };
+            BakeError::hosts(vec![failure], self.hosts.len())
+        })
+    }
+
+    /// The longest image that any host made from the template `source` gets.
+    pub(super) fn longest_image(&self, source: &str) -> u64 {
+        let own = self.hosts.iter().filter(|host| host.source == source);
+        own.map(|host| host.len_bytes).max().unwrap_or_default()
+    }
+
+    /// The digest of the project's text.
+    pub(super) fn project_digest(&self) -> Sha256Digest {
+        Sha256Digest::of(self.project_text)
+    }
+}
+
+/// The name of the template to take for `host`.
+fn template_of<'a>(request: &Request<'a>, host: &'a Host) -> &'a str {
+    let wanted = &host.template.value;
+    request.substitutions.get(wanted).unwrap_or(wanted)
+}
+
+/// Opens every template once; hosts whose template cannot be opened fail together.
+fn open_sources(request: &Request<'_>, failures: &mut Vec<HostFailure>) -> BTreeMap<String, Arc<Source>> {
+    let hosts = &request.project.hosts;
+    let names: BTreeSet<&str> = hosts.iter().map(|host| template_of(request, host)).collect();
+    let mut sources = BTreeMap::new();
+    for name in names {
+        match Source::open(request.templates, name, request.now) {
+            Ok(source) => {
+                sources.insert(name.to_owned(), Arc::new(source));
+            }
+            Err(error) => {
+                let without = hosts.iter().filter(|host| template_of(request, host) == name);
+                failures.push(HostFailure {
+                    hosts: without.map(|host| host.name.clone()).collect(),
+                    error: Box::new(error),
+                });
+            }
+        }
+    }
+    sources
+}
+
+/// Plans one host.
+fn plan_host(request: &Request<'_>, host: &Host, name: &str, source: &Source) -> Result<HostPlan, HostError> {
+    let fs = source.fs();
+    let view = ExtView(fs);
+    let files = FilesDirectory(request.files);
+    let context = GuestContext {
+        now: source.now(),
+        root_file_system: source.root_file_system(),
+        files: &files,
+    };
+    let configured = guest::configure(request.project, host, &view, &context)?;
+    let template_len_bytes = source.template().len_bytes();
+    let len = image_len(
+        host.size.value,
+        template_len_bytes,
+        u64::from(fs.block_size().bytes()),
+    );
+    let mut warnings: Vec<String> = configured.warnings.iter().map(ToString::to_string).collect();
+    if len.is_wish_smaller {
+        warnings.push(format!(
+            "the size asked for is smaller than the template, so the image is as long as that: {} ({})",
+            ByteSize(template_len_bytes),
+            host.size.origin
+        ));
+    }
+    let files = file_plans(&view, &configured.edits)?;
+    let needs = need::of(fs, &view, &files, len.len_bytes)?;
+    Ok(HostPlan {
+        name: host.name.clone(),
+        template: source.template().name().to_string(),
+        file_system: fs.superblock().type_name(),
+        template_len_bytes,
+        len_bytes: len.len_bytes,
+        swap_len_bytes: host.swap.as_ref().map(|swap| swap.value.0),
+        blocks: needs.blocks,
+        inodes: needs.inodes,
+        files,
+        warnings,
+        edits: configured.edits,
+        launch: launch_files(request, host)?,
+        source: name.to_owned(),
+    })
+}
+
+/// The files by which `host` is started and stopped.
+fn launch_files(request: &Request<'_>, host: &Host) -> Result<Vec<LaunchFile>, HostError> {
+    let places = request.projects.project(&request.project.name)?;
+    let settings = LaunchSettings {
+        directory: places.host(&host.name).directory().to_path_buf(),
+        ..request.launch.clone()
+    };
+    let spec = launch::specify(request.project, host, &settings)?;
+    Ok(launch::files(&spec))
+}
+
+/// What every edit that changes anything makes of its path.
+fn file_plans(view: &ExtView<'_>, edits: &EditList) -> Result<Vec<FilePlan>, HostError> {
+    let after = EditedView::new(view, edits);
+    let mut files = Vec::new();
+    for (edit, effect) in effective(view, edits)? {
+        if effect == Effect::None {
+            continue;
+        }
+        let new = after.info(&edit.path)?;
+        let (mode, uid, gid) = new.map_or((0, 0, 0), |info| (info.mode, info.uid, info.gid));
+        files.push(FilePlan {
+            path: edit.path.clone(),
+            effect,
+            kind: new.map(|info| info.kind),
+            len_bytes: new.map_or(0, |info| info.len_bytes),
+            mode: format!("{mode:04o}"),
+            uid,
+            gid,
+            origins: edit.origins.clone(),
+        });
+    }
+    Ok(files)
+}
+
+fn as_text<S: serde::Serializer>(name: &HostName, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(name)
+}

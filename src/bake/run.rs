@@ -1,0 +1,209 @@
+//! All hosts of a plan, in parallel: what they share is made once, and one host's failure does not stop the others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::error::{BakeError, HostError, HostFailure, gather};
+use super::manifest::{FORMAT, HostRecord, Manifest, ProjectRecord, TemplateRecord, Tool};
+use super::plan::{HostPlan, Plan};
+use super::template::Source;
+use super::worker::{Shared, bake_host};
+use crate::base::ByteSize;
+use crate::base::atomic::Durability;
+use crate::base::report::Reporter;
+use crate::image::{BaseImage, RawWriter};
+use crate::project::HostName;
+use crate::store::{Existing, Projects, Workspace};
+
+/// How a plan is carried out.
+#[derive(Clone, Copy)]
+pub struct Execution<'a> {
+    /// Where projects lie.
+    pub projects: &'a Projects,
+    /// What becomes of a project that has been baked already.
+    pub existing: Existing,
+    /// How much is proved before an image gets its name.
+    pub verify: Verify,
+    /// Whether files are forced to the disk.
+    pub durability: Durability,
+    /// Hears how the work gets on.
+    pub reporter: &'a dyn Reporter,
+}
+
+impl fmt::Debug for Execution<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Execution")
+            .field("projects", &self.projects)
+            .field("existing", &self.existing)
+            .field("verify", &self.verify)
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much of an image is proved before it gets its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// Nothing.
+    None,
+    /// The finished file system is checked in memory.
+    Quick,
+    /// The same, and the written file is read back whole and held against its digest.
+    Full,
+}
+
+/// Carries out `plan` in the current thread pool.
+///
+/// # Errors
+/// [`BakeError::Store`] where the project's directory cannot be had; [`BakeError::Hosts`] if some hosts failed: the
+/// others' images are whole then, but the project counts as unfinished.
+pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, BakeError> {
+    let places = execution.projects.project(&plan.project.name)?;
+    let shared = Shared {
+        project: &plan.project.name,
+        workspace: &Workspace::open(places, execution.existing)?,
+        writer: RawWriter::new(),
+        execution,
+    };
+    let total = plan.hosts().len();
+    execution.reporter.begin(total);
+    let mut failures = Vec::new();
+    let bases = scan_all(plan, &mut failures);
+    let (templates, hosts) = rayon::join(|| template_records(plan), || bake_hosts(&shared, plan, &bases));
+    execution.reporter.end();
+    let templates = gather(templates, &mut failures);
+    let hosts = gather(hosts, &mut failures);
+    if !failures.is_empty() {
+        return Err(BakeError::hosts(failures, total));
+    }
+    let manifest = Manifest {
+        format: FORMAT,
+        tool: Tool {
+            name: env!("CARGO_PKG_NAME"),
+            version: env!("CARGO_PKG_VERSION"),
+        },
+        project: ProjectRecord {
+            name: plan.project.name.clone(),
+            sha256: plan.project_digest(),
+        },
+        templates,
+        hosts,
+    };
+    let names: Vec<&HostName> = plan.hosts().iter().map(|host| &host.name).collect();
+    shared.workspace.finish(
+        plan.project_text,
+        &manifest.to_json()?,
+        &names,
+        execution.durability,
+    )?;
+    Ok(manifest)
+}
+
+/// Reads every template; hosts whose template cannot be read fail together.
+fn scan_all<'a>(plan: &'a Plan<'_>, failures: &mut Vec<HostFailure>) -> BTreeMap<&'a str, Arc<BaseImage>> {
+    let mut bases = BTreeMap::new();
+    for (name, source) in &plan.sources {
+        let scanned = source
+            .template()
+            .ensure_unchanged()
+            .map_err(HostError::from)
+            .and_then(|()| source.scan(plan.longest_image(name)));
+        match scanned {
+            Ok(base) => {
+                bases.insert(name.as_str(), Arc::new(base));
+            }
+            Err(error) => failures.push(failure_of_all(plan, name, error)),
+        }
+    }
+    bases
+}
+
+/// Bakes every host whose template could be read.
+fn bake_hosts(
+    shared: &Shared<'_>,
+    plan: &Plan<'_>,
+    bases: &BTreeMap<&str, Arc<BaseImage>>,
+) -> Vec<Result<HostRecord, HostFailure>> {
+    plan.hosts()
+        .par_iter()
+        .with_max_len(1)
+        .filter_map(|host| {
+            let base = bases.get(host.source.as_str())?;
+            let source = plan.sources.get(&host.source)?;
+            Some(bake_and_report(shared, host, source, base))
+        })
+        .collect()
+}
+
+fn bake_and_report(
+    shared: &Shared<'_>,
+    host: &HostPlan,
+    source: &Source,
+    base: &Arc<BaseImage>,
+) -> Result<HostRecord, HostFailure> {
+    let reporter = shared.execution.reporter;
+    match bake_host(shared, source, base, host) {
+        Ok(record) => {
+            reporter.done(host.name.as_str(), &summary(&record));
+            Ok(record)
+        }
+        Err(error) => {
+            reporter.failed(host.name.as_str(), &error.to_string());
+            Err(HostFailure {
+                hosts: vec![host.name.clone()],
+                error: Box::new(error),
+            })
+        }
+    }
+}
+
+/// What came of a host, in a few words.
+fn summary(record: &HostRecord) -> String {
+    format!(
+        "{} in the root image, {} paths changed",
+        ByteSize(record.image.len_bytes),
+        record.files.len()
+    )
+}
+
+/// What the manifest says of every template.
+fn template_records(plan: &Plan<'_>) -> Vec<Result<TemplateRecord, HostFailure>> {
+    plan.sources
+        .iter()
+        .map(|(name, source)| {
+            let template = source.template();
+            match template.digest() {
+                Ok(sha256) => Ok(TemplateRecord {
+                    name: template.name().to_string(),
+                    sha256,
+                    len_bytes: template.len_bytes(),
+                    edit_time: source.now(),
+                }),
+                Err(error) => Err(failure_of_all(plan, name, error.into())),
+            }
+        })
+        .collect()
+}
+
+/// The failure of every host that is made from the template `name`.
+fn failure_of_all(plan: &Plan<'_>, name: &str, error: HostError) -> HostFailure {
+    let hosts = plan.hosts().iter().filter(|host| host.source == name);
+    HostFailure {
+        hosts: hosts.map(|host| host.name.clone()).collect(),
+        error: Box::new(error),
+    }
+}
+
+/// A pool of `jobs` threads to plan and bake in.
+pub fn threads(jobs: usize) -> Result<ThreadPool, BakeError> {
+    ThreadPoolBuilder::new()
+        .num_threads(jobs)
+        .thread_name(|index| format!("bake-{index}"))
+        .build()
+        .map_err(|source| BakeError::Threads { jobs, source })
+}

@@ -1,0 +1,222 @@
+//! One host from its plan to its finished files.
+//!
+//! Everything is made beside its final place first; only when all of it is whole do the files get their names.
+
+use std::fs::Permissions;
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::apply::apply;
+use super::error::HostError;
+use super::manifest::{FileRecord, HostRecord, ImageRecord, LaunchRecord, SwapRecord};
+use super::plan::{FilePlan, HostPlan};
+use super::run::{Execution, Verify};
+use super::template::Source;
+use super::verify;
+use crate::base::atomic::Durability;
+use crate::base::digest::Sha256Digest;
+use crate::base::{AtomicFile, FileKind, PathError};
+use crate::block::{Delta, Overlay};
+use crate::ext::{Follow, Fs, InodeNo};
+use crate::image::{BaseImage, RawWriter, swap};
+use crate::launch::LaunchFile;
+use crate::store::{HostPlaces, Workspace};
+
+/// What the hosts of one bake share.
+#[derive(Debug)]
+pub(super) struct Shared<'a> {
+    pub(super) project: &'a str,
+    pub(super) workspace: &'a Workspace,
+    pub(super) writer: RawWriter,
+    pub(super) execution: &'a Execution<'a>,
+}
+
+/// Bakes one host from `source`, whose bytes are `base`.
+pub(super) fn bake_host(
+    shared: &Shared<'_>,
+    source: &Source,
+    base: &Arc<BaseImage>,
+    plan: &HostPlan,
+) -> Result<HostRecord, HostError> {
+    let stage = |stage: &str| shared.execution.reporter.stage(plan.name.as_str(), stage);
+    stage("configure");
+    let overlay = Arc::new(Overlay::new(base.clone()));
+    let files = configure(shared, source, overlay.clone(), plan)?;
+    let overlay = Arc::into_inner(overlay).expect("the file system, which alone shared the overlay, is gone");
+    let delta = overlay.finish()?;
+    stage("write");
+    let places = shared.workspace.make_host(&plan.name)?;
+    let mut finished = Finished::default();
+    let image = write_image(shared, base, &delta, &places, &mut finished)?;
+    let swap = write_swap(shared, plan, &places, &mut finished)?;
+    let launch = write_launch(&plan.launch, &places, &mut finished)?;
+    stage("finish");
+    source.template().ensure_unchanged()?;
+    shared.workspace.unseal()?;
+    finished.persist(shared.execution.durability)?;
+    Ok(HostRecord {
+        name: plan.name.to_string(),
+        template: plan.template.clone(),
+        image,
+        swap,
+        files,
+        launch,
+    })
+}
+
+/// Files that are whole but have not got their names yet.
+#[derive(Debug, Default)]
+struct Finished(Vec<AtomicFile>);
+
+impl Finished {
+    fn persist(self, durability: Durability) -> Result<(), PathError> {
+        self.0.into_iter().try_for_each(|file| file.persist(durability))
+    }
+}
+
+/// Grows and edits the file system on `overlay`; tells what every changed file is now.
+fn configure(
+    shared: &Shared<'_>,
+    source: &Source,
+    overlay: Arc<Overlay>,
+    plan: &HostPlan,
+) -> Result<Vec<FileRecord>, HostError> {
+    let failed = |action| move |source| HostError::FileSystem { action, source };
+    let mut fs = source.fs().with_device(overlay);
+    if plan.len_bytes > plan.template_len_bytes {
+        fs.grow(plan.len_bytes).map_err(failed("grow"))?;
+    }
+    apply(&mut fs, &plan.edits)?;
+    fs.commit().map_err(failed("write"))?;
+    if shared.execution.verify != Verify::None {
+        shared.execution.reporter.stage(plan.name.as_str(), "check");
+        verify::check(&fs)?;
+    }
+    plan.files
+        .iter()
+        .map(|file| {
+            Ok(FileRecord {
+                plan: file.clone(),
+                sha256: digest_in_guest(&fs, file)?,
+            })
+        })
+        .collect()
+}
+
+fn write_image(
+    shared: &Shared<'_>,
+    base: &BaseImage,
+    delta: &Delta,
+    places: &HostPlaces,
+    finished: &mut Finished,
+) -> Result<ImageRecord, HostError> {
+    let path = places.root_image();
+    let (file, _) = shared.writer.write(base, delta, &path)?;
+    let blake3 = base.digest(delta)?;
+    if shared.execution.verify == Verify::Full {
+        verify::compare(file.temporary_path(), blake3)?;
+    }
+    finished.0.push(file);
+    Ok(ImageRecord {
+        file: relative(&path),
+        len_bytes: delta.len_bytes(),
+        blake3,
+        changed_units: delta.changed_units(),
+    })
+}
+
+fn write_swap(
+    shared: &Shared<'_>,
+    plan: &HostPlan,
+    places: &HostPlaces,
+    finished: &mut Finished,
+) -> Result<Option<SwapRecord>, HostError> {
+    let Some(len_bytes) = plan.swap_len_bytes else {
+        return Ok(None);
+    };
+    let name = format!("mln-image swap {}/{}", shared.project, plan.name);
+    let uuid = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+    let path = places.swap_image();
+    finished.0.push(swap::write(&path, len_bytes, uuid)?);
+    Ok(Some(SwapRecord {
+        file: relative(&path),
+        len_bytes,
+        uuid: uuid.to_string(),
+    }))
+}
+
+fn write_launch(
+    files: &[LaunchFile],
+    places: &HostPlaces,
+    finished: &mut Finished,
+) -> Result<Vec<LaunchRecord>, HostError> {
+    let mut records = Vec::with_capacity(files.len());
+    for launch in files {
+        let path = places.file(launch.name);
+        let file = AtomicFile::create(&path)?;
+        let mode = Permissions::from_mode(launch.mode.into());
+        file.file()
+            .write_all(launch.content.as_bytes())
+            .and_then(|()| file.file().set_permissions(mode))
+            .map_err(PathError::on("write", file.temporary_path()))?;
+        finished.0.push(file);
+        records.push(LaunchRecord {
+            file: relative(&path),
+            sha256: Sha256Digest::of(launch.content.as_bytes()),
+        });
+    }
+    Ok(records)
+}
+
+/// The path of a host's file below the project's directory.
+fn relative(path: &Path) -> String {
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name)
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    format!("{}/{}", name(path.parent()), name(Some(path)))
+}
+
+/// The digest of the regular file that `file` made, as the guest will read it.
+fn digest_in_guest(fs: &Fs, file: &FilePlan) -> Result<Option<Sha256Digest>, HostError> {
+    let failed = |source| HostError::Edit {
+        path: file.path.clone(),
+        source,
+    };
+    if file.kind != Some(FileKind::Regular) {
+        return Ok(None);
+    }
+    let Some(inode) = fs.lookup(&file.path, Follow::NotLast).map_err(failed)? else {
+        return Ok(None);
+    };
+    let content = GuestFile {
+        fs,
+        inode,
+        offset_bytes: 0,
+    };
+    let digest =
+        Sha256Digest::of_reader(content).map_err(PathError::on("read back", file.path.to_string()))?;
+    Ok(Some(digest))
+}
+
+/// The content of a guest's file as a stream.
+struct GuestFile<'a> {
+    fs: &'a Fs,
+    inode: InodeNo,
+    offset_bytes: u64,
+}
+
+impl Read for GuestFile<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fs.read_at(self.inode, self.offset_bytes, buffer);
+        let len = read.map_err(io::Error::other)?;
+        self.offset_bytes += u64::try_from(len).map_err(io::Error::other)?;
+        Ok(len)
+    }
+}
