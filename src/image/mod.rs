@@ -23,6 +23,7 @@ mod backing;
 mod base_image;
 mod digest;
 mod error;
+mod open;
 pub mod qcow2;
 mod ranges;
 mod raw;

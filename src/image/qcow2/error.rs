@@ -1,4 +1,4 @@
-//! Why a qcow2 image could not be written.
+//! Why a qcow2 image could not be written or read.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use super::super::error::ImageError;
 use crate::base::PathError;
 use crate::block::DeviceError;
 
-/// Says why a qcow2 image could not be written.
+/// Says why a qcow2 image could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum QcowError {
     /// A disk is made of sectors; a guest would not see the rest.
@@ -35,6 +35,31 @@ pub enum QcowError {
         path_bytes: usize,
         /// The longest that fits.
         most_bytes: usize,
+    },
+    /// The file is something else.
+    #[error("it is not a qcow2 image")]
+    NotQcow2,
+    /// The image is of a kind that is not read.
+    #[error("a qcow2 image with {field} {found} is not supported")]
+    Unsupported {
+        /// The header's field.
+        field: &'static str,
+        /// What it says.
+        found: u64,
+    },
+    /// The image's backing is not said to be a raw file.
+    #[error("a qcow2 image over a backing of the format `{format}` is not supported, only `raw` is")]
+    BackingFormat {
+        /// What the image says; empty if it leaves it to guessing.
+        format: String,
+    },
+    /// The header contradicts itself, or the file.
+    #[error("the qcow2 header is damaged: {field} is {found}")]
+    Damaged {
+        /// The header's field.
+        field: &'static str,
+        /// What it says.
+        found: u64,
     },
     /// A cluster could not be compressed.
     #[error("cannot compress")]

@@ -178,14 +178,25 @@ fn write_mapping(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::block::{DeviceError, FaultyDevice, MemoryDevice, Overlay};
     use crate::image::BaseImage;
     use std::sync::Arc;
 
+    /// What the sample's image calls its backing.
+    pub(in super::super) const BACKING_NAME: &str = "t.img";
+
+    /// The file's bytes of the sample's image.
+    pub(in super::super) fn sample_bytes() -> Vec<u8> {
+        let (backing, delta) = sample();
+        let disk = MemoryDevice::default();
+        write_to(&disk, BACKING_NAME.as_bytes(), &backing, &delta).unwrap();
+        disk.into_bytes()
+    }
+
     /// A template of 1 MiB of zeros, and the delta of three small changes.
-    fn sample() -> (Backing, Delta) {
+    pub(in super::super) fn sample() -> (Backing, Delta) {
         let template = tempfile::NamedTempFile::new().unwrap();
         template.as_file().set_len(1 << 20).unwrap();
         let device = Arc::new(FileDevice::open(template.path()).unwrap());
@@ -203,13 +214,16 @@ mod tests {
     fn a_full_disk_is_an_error_at_every_write() {
         let (backing, delta) = sample();
         let disk = FaultyDevice::new(MemoryDevice::default(), u64::MAX);
-        assert_eq!(write_to(&disk, b"t.img", &backing, &delta).unwrap(), 3);
+        assert_eq!(
+            write_to(&disk, BACKING_NAME.as_bytes(), &backing, &delta).unwrap(),
+            3
+        );
         // The length, and everything in one run.
         assert_eq!(disk.writes(), 2);
         for allowed in 0..2 {
             let disk = FaultyDevice::new(MemoryDevice::default(), allowed);
             assert!(matches!(
-                write_to(&disk, b"t.img", &backing, &delta),
+                write_to(&disk, BACKING_NAME.as_bytes(), &backing, &delta),
                 Err(QcowError::Device(DeviceError::Io { .. }))
             ));
         }

@@ -3,7 +3,7 @@
 //! [The format's specification](https://qemu-project.gitlab.io/qemu/interop/qcow2.html) names the fields.
 
 use zerocopy::big_endian::{U32, U64};
-use zerocopy::{Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// `QFI\xfb`.
 pub(super) const MAGIC: u32 = 0x5146_49fb;
@@ -37,11 +37,14 @@ pub(super) const COPIED: u64 = 1 << 63;
 /// L2 table entry, bit 62: the cluster is compressed.
 pub(super) const COMPRESSED: u64 = 1 << 62;
 
+/// L1 and L2 table entries, bits 9 to 55: where the cluster or the table lies.
+pub(super) const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
+
 /// Standard Cluster Descriptor, bit 0: the cluster reads as zero.
 pub(super) const READS_AS_ZERO: u64 = 1;
 
 /// The header, its additional fields included.
-#[derive(IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct Header {
     pub(super) magic: U32,
@@ -73,8 +76,11 @@ const _: () = assert!(size_of::<Header>() == HEADER_LENGTH);
 /// The length of [`Header`] in bytes.
 pub(super) const HEADER_LENGTH: usize = 112;
 
+/// The shortest header of version 3: without the compression type.
+pub(super) const LEAST_HEADER_LENGTH: u32 = 104;
+
 /// What comes before each header extension's data.
-#[derive(IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct HeaderExtension {
     pub(super) kind: U32,

@@ -88,7 +88,9 @@ fn write_to(device: &dyn BlockDevice, base: &BaseImage, delta: &Delta) -> Result
     let candidates = candidates(base, delta);
     let mut store = Store::new();
     for batch in candidates.chunks(BATCH_CLUSTERS) {
-        let contents = compress(base, delta, batch)?;
+        let mut contents = compress(base, delta, batch)?;
+        // Plain clusters begin at whole clusters: one after the other they leave no gaps.
+        contents.sort_by_key(|(_, content)| matches!(content, Content::Compressed(_)));
         // A cluster takes its own length at most, and as much again to begin at a whole cluster.
         let room = BITS
             .bytes()
@@ -155,7 +157,7 @@ fn compress(base: &BaseImage, delta: &Delta, batch: &[u64]) -> Result<Vec<(u64, 
 struct Store {
     /// Up to where the file is used, in bytes.
     end: u64,
-    /// The L2 entry of every cluster with data, in ascending order.
+    /// Every cluster with data and its L2 entry.
     entries: Vec<(u64, u64)>,
     /// The refcount of every cluster of the file.
     counts: Vec<U16>,
@@ -224,7 +226,8 @@ impl Store {
 
     /// Writes the tables and the header.
     fn finish(mut self, device: &dyn BlockDevice, l1_entries: u64, len_bytes: u64) -> Result<u64, QcowError> {
-        let entries = std::mem::take(&mut self.entries);
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.sort_unstable();
         let same_table =
             |one: &(u64, u64), other: &(u64, u64)| BITS.table_of(one.0) == BITS.table_of(other.0);
         let l2 = self.take(number(entries.chunk_by(same_table).count()));

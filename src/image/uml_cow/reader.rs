@@ -1,7 +1,6 @@
 //! Reads a COW file over its backing. The file is anyone's: nothing in it is believed unchecked.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -9,12 +8,13 @@ use std::sync::Arc;
 
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
+use super::super::open::open_regular;
 use super::super::ranges::{len_of, pieces};
 use super::error::CowError;
 use super::layout::{Layout, SECTOR};
 use super::raw::{COW_BITMAP, COW_MAGIC, COW_VERSION, CowHeaderV3};
 use crate::base::PathError;
-use crate::block::{BlockDevice, DeviceError, FileDevice};
+use crate::block::{BlockDevice, DeviceError};
 
 /// The largest alignment that is believed.
 const MOST_ALIGNMENT: u32 = 1 << 20;
@@ -198,17 +198,6 @@ impl BlockDevice for CowDevice {
     fn set_len_bytes(&self, _len_bytes: u64) -> Result<(), DeviceError> {
         Err(DeviceError::ReadOnly)
     }
-}
-
-/// Opens a regular file; anything else is refused before it is opened, because opening a pipe may wait for ever.
-fn open_regular(path: &Path) -> Result<FileDevice, PathError> {
-    let metadata = fs::metadata(path).map_err(PathError::on("open", path))?;
-    if !metadata.is_file() {
-        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
-        return Err(PathError::on("open", path)(error));
-    }
-    let file = File::open(path).map_err(PathError::on("open", path))?;
-    FileDevice::from_file(file, false).map_err(PathError::on("open", path))
 }
 
 #[cfg(test)]
