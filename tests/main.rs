@@ -17,6 +17,7 @@ mod ext_format;
 mod ext_grow;
 mod ext_journal;
 mod ext_judges;
+mod ext_orphans;
 mod ext_random;
 mod guest_accounts;
 mod guest_disks;

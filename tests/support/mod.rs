@@ -11,6 +11,7 @@ mod mkfs;
 mod mount;
 pub(crate) mod project;
 mod random;
+pub(crate) mod recovery;
 pub(crate) mod scripts;
 pub(crate) mod templates;
 mod tree;
