@@ -9,6 +9,7 @@ mod bake_bad_input;
 mod bake_images;
 mod check_files;
 mod check_projects;
+mod check_recipes;
 mod cli_frame;
 mod ext_check;
 mod ext_crafted;

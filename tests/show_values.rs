@@ -169,6 +169,38 @@ host $[top] { template $deep }
 }
 
 #[test]
+fn a_variable_may_stand_where_a_keyword_does() {
+    let text = "global { project p; $admin = ann; $setting = memory 64M }\nhost a { template t; $setting; users { \
+                $admin *; $own = bob; $own ! }; groups { wheel { $admin; $own = ann; $own } } }\n";
+    let shown = hosts(text);
+    for line in [
+        "/host/a/memory = 64M",
+        "/host/a/users/ann = *",
+        "/host/a/users/bob = !",
+        "/host/a/groups/wheel/ann = 1",
+    ] {
+        assert!(
+            shown.lines().any(|known| known == line),
+            "{line} is not in\n{shown}"
+        );
+    }
+    let loader: TextLoader = [("p.mln", text)].into_iter().collect();
+    let project = load(&loader, "p.mln", &LoadOptions::default()).project.unwrap();
+    let users: Vec<&str> = project.hosts[0]
+        .users
+        .iter()
+        .map(|user| user.value.name.as_str())
+        .collect();
+    let members: Vec<&str> = project.hosts[0].groups[0]
+        .value
+        .members
+        .iter()
+        .map(|member| member.value.as_str())
+        .collect();
+    assert_eq!((users, members), (vec!["ann", "bob"], vec!["ann"]));
+}
+
+#[test]
 fn both_ways_to_write_named_blocks_mean_the_same() {
     let short = "global { project p }\nswitch lan { }\nhost a { template t; network eth0 { switch lan } }\n\
                  host b { template t; network { eth0 { address dhcp } } }\n";

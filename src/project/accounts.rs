@@ -71,7 +71,7 @@ pub(super) fn groups(section: &Section, values: &mut Values<'_>) -> Vec<Sourced<
             continue;
         };
         let mut members: Vec<Sourced<String>> = Vec::new();
-        for entry in &section.entries {
+        for entry in section.entries.iter().filter(|entry| !entry.is_definition) {
             let words = std::iter::once(&entry.key).chain(entry.value().unwrap_or_default());
             for word in words {
                 let Some(member) = values.account_name(word, "user") else {
@@ -165,7 +165,7 @@ fn records<'s>(section: &'s Section, name: &str) -> impl Iterator<Item = &'s Ent
         .unwrap_or_default();
     entries
         .iter()
-        .filter(|entry| matches!(entry.content, Content::Value(_)) && !entry.key.text.starts_with('$'))
+        .filter(|entry| matches!(entry.content, Content::Value(_)) && !entry.is_definition)
 }
 
 fn surplus(entry: &Entry, taken: usize, what: &'static str, values: &mut Values<'_>) {

@@ -120,7 +120,7 @@ impl Checker<'_, '_> {
             return;
         };
         for (group, section) in groups.sections() {
-            for entry in &section.entries {
+            for entry in section.entries.iter().filter(|entry| !entry.is_definition) {
                 let words = std::iter::once(&entry.key).chain(entry.value().unwrap_or_default());
                 for member in words.filter(|word| !users.contains(&*word.text) && &*word.text != "root") {
                     let problem = Problem::UnknownMember {

@@ -31,6 +31,8 @@ pub(super) struct Entry {
     pub(super) key: Word,
     /// What it holds.
     pub(super) content: Content,
+    /// Whether it defines a variable.
+    pub(super) is_definition: bool,
     /// Whether its text waits for the name of the host that inherits it.
     pub(super) per_host: bool,
     /// The definition whose text it is; see `inherit`.
@@ -54,6 +56,7 @@ impl Entry {
         Self {
             key,
             content,
+            is_definition: false,
             per_host: false,
             owner: 0,
         }
@@ -164,7 +167,11 @@ impl Section {
                 }
                 Node::Definition(definition) => {
                     let value = definition.words.into();
-                    self.push(Entry::new(definition.name, Content::Value(value)));
+                    let entry = Entry::new(definition.name, Content::Value(value));
+                    self.push(Entry {
+                        is_definition: true,
+                        ..entry
+                    });
                 }
                 Node::Line(line) => {
                     let (text, span) = (line.text, line.span);

@@ -63,7 +63,7 @@ impl<'a> Frame<'a> {
 }
 
 fn definitions(section: &Section) -> BTreeMap<&str, &Entry> {
-    let entries = section.entries.iter().filter(|entry| entry.value().is_some());
+    let entries = section.entries.iter().filter(|entry| entry.is_definition);
     entries
         .filter_map(|entry| Some((entry.key.text.strip_prefix('$')?, entry)))
         .collect()
@@ -143,9 +143,8 @@ impl<'p> Variables<'p> {
             }
             Content::Value(value) => {
                 // The name that a definition defines is no use of it.
-                let is_definition = entry.key.text.starts_with('$') && defines(&entry.key, frames);
                 let has_use = |word: &Word| word.text.contains('$');
-                let key_is_use = !is_definition && has_use(&entry.key);
+                let key_is_use = !entry.is_definition && has_use(&entry.key);
                 if !key_is_use && !value.iter().any(has_use) {
                     return;
                 }
@@ -344,17 +343,5 @@ impl<'p> Variables<'p> {
             self.problems
                 .add(Problem::VariableInsideWord { name }, Some(expansion.span));
         }
-    }
-}
-
-/// Whether `key` is a variable's name where it is defined, rather than a use as a keyword.
-fn defines(key: &Word, frames: &[Frame<'_>]) -> bool {
-    let name = key.text.strip_prefix('$').unwrap_or_default();
-    match frames.last() {
-        Some(frame) => frame
-            .own
-            .get(name)
-            .is_some_and(|entry| entry.key.span == key.span),
-        None => name != "hostname",
     }
 }
