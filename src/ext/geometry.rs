@@ -64,6 +64,15 @@ impl Geometry {
             0
         };
         geometry.check_sizes(block_size.bits().saturating_mul(1_u32.wrapping_shl(cluster_log)))?;
+        // With clusters of blocks, the group of block 0 holds block 0 too, whatever the block size.
+        let first = u32::from(block_size.bytes() == 1024 && !features.has(feature::BIGALLOC));
+        if geometry.first_data_block != first {
+            return Err(wrong(
+                "s_first_data_block",
+                &first.to_string(),
+                geometry.first_data_block,
+            ));
+        }
         geometry.count_groups()?;
         Ok(geometry)
     }
@@ -95,10 +104,6 @@ impl Geometry {
                 "a power of two from 32 to 1024",
                 self.descriptor_size,
             ));
-        }
-        if self.first_data_block != u32::from(block_bytes == 1024) {
-            let expected = "1 for blocks of 1024 bytes, else 0";
-            return Err(wrong("s_first_data_block", expected, self.first_data_block));
         }
         Ok(())
     }

@@ -315,7 +315,11 @@ fn encode(descriptor: &GroupDescriptor, raw: &mut RawGroupDescriptor) {
 pub(crate) fn table_block(superblock: &Superblock, number: u64) -> FsBlock {
     let geometry = superblock.geometry();
     let raw = superblock.raw();
-    let first = FsBlock(u64::from(geometry.first_data_block).saturating_add(1));
+    // The superblock lies in block 1 of small blocks, even where group 0 begins with block 0.
+    let superblock_block = geometry
+        .first_data_block
+        .max(u32::from(geometry.block_size.bytes() == 1024));
+    let first = FsBlock(u64::from(superblock_block).saturating_add(1));
     let first_meta = u64::from(raw.s_first_meta_bg.get());
     if !superblock.features().has(feature::META_BG) || number < first_meta {
         return first.plus(number);

@@ -43,7 +43,7 @@ impl TestImage {
     /// An image of `size` (as mke2fs takes it) that holds the sample tree.
     pub(crate) fn new(options: &str, size: &str) -> Self {
         let image = Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory: memory_directory(),
         };
         make_tree(&image.tree());
         let output = Command::new("mke2fs")
@@ -115,6 +115,13 @@ impl TestImage {
             String::from_utf8_lossy(&output.stdout)
         );
     }
+}
+
+/// A directory that is held in memory where there is such a place: the tools sync what they write.
+fn memory_directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }
 
 /// Bytes that differ from place to place.
