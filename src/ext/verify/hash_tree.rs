@@ -2,6 +2,7 @@
 //! (<https://docs.kernel.org/filesystems/ext4/directory.html#hash-tree-directories>).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use zerocopy::FromBytes as _;
 
@@ -52,6 +53,7 @@ struct TreeWalk<'a> {
     directory: &'a Directory,
     report: &'a mut Report,
     index: Index,
+    is_whole: bool,
 }
 
 /// Judges the tree of `directory`, the names aside.
@@ -72,6 +74,7 @@ pub(super) fn judge(
         directory,
         report,
         index,
+        is_whole: true,
     };
     let Some(block) = directory.places.get(&0) else {
         return Ok(walk.index);
@@ -99,7 +102,7 @@ pub(super) fn judge(
     }
     walk.index.hash = NameHash::new(&fs.superblock, info.hash_version);
     walk.node(0, &bytes, info.indirect_levels, Range { start: 0, end: None })?;
-    for number in directory.places.keys() {
+    for number in directory.places.keys().filter(|_| walk.is_whole) {
         if !walk.index.nodes.contains(number) && !walk.index.leaves.contains_key(number) {
             walk.report.add(
                 place,
@@ -113,6 +116,18 @@ pub(super) fn judge(
 }
 
 impl TreeWalk<'_> {
+    /// Adds a finding after which part of the tree is not looked at.
+    fn broken(
+        &mut self,
+        place: Place,
+        what: &'static str,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) {
+        self.is_whole = false;
+        self.report.add(place, what, expected, found);
+    }
+
     fn node(&mut self, number: u32, bytes: &[u8], level: u8, range: Range) -> Result<(), ExtError> {
         let place = Place::Directory(self.inode, FileBlock(number));
         let start = if number == 0 { ROOT_ENTRIES } else { NODE_ENTRIES };
@@ -129,7 +144,7 @@ impl TreeWalk<'_> {
         let (count, limit) = (index(head.count.get()), index(head.limit.get()));
         if limit != room || count == 0 || count > limit {
             let found = format_args!("{count} of {limit}").to_string();
-            self.report.add(
+            self.broken(
                 place,
                 "entries of the hash tree",
                 format_args!("1 to {room} of {room}"),
@@ -153,7 +168,7 @@ impl TreeWalk<'_> {
                 .map(|entry| entry.hash.get());
             let end = next.or(range.end);
             if start < from || end.is_some_and(|end| end < start) {
-                self.report.add(
+                self.broken(
                     place,
                     "order of hashes",
                     format_args!("at least {from:#x}"),
@@ -174,7 +189,7 @@ impl TreeWalk<'_> {
 
     fn child(&mut self, place: Place, number: u32, level: u8, range: Range) -> Result<(), ExtError> {
         let Some(block) = self.directory.places.get(&number) else {
-            self.report.add(
+            self.broken(
                 place,
                 "block of the hash tree",
                 "a block of the directory",
@@ -187,7 +202,7 @@ impl TreeWalk<'_> {
             _ => !self.index.leaves.contains_key(&number) && self.index.nodes.insert(number),
         };
         if !is_new {
-            self.report.add(
+            self.broken(
                 place,
                 "block of the hash tree",
                 "each once",
@@ -227,13 +242,15 @@ impl Index {
         self.nodes.contains(&number)
     }
 
-    /// Adds a finding if `name` does not belong into block `number` of the directory.
-    pub(super) fn judge_name(&self, place: Place, number: u32, name: &[u8], report: &mut Report) {
+    /// Adds a finding if `name` does not belong into block `number` of the directory; one for each block is enough.
+    pub(super) fn judge_name(&mut self, place: Place, number: u32, name: &[u8], report: &mut Report) {
         let (Some(hash), Some(range)) = (self.hash, self.leaves.get(&number)) else {
             return;
         };
         let (hash, _) = hash.of(name);
         if !range.holds(hash) {
+            let range = *range;
+            self.leaves.remove(&number);
             let end = range.end.unwrap_or(u32::MAX);
             let wanted = format_args!("from {:#x} to {end:#x}", range.start).to_string();
             report.add(
