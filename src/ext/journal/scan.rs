@@ -9,7 +9,7 @@
 //! A block that is not of the expected transaction ends the log, and what came after the last commit never happened.
 //! How checksums that fail are told from blocks of an earlier lap: those were committed before the last transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zerocopy::FromBytes as _;
 
@@ -73,7 +73,7 @@ impl Committed {
 #[derive(Default)]
 struct Transaction {
     logged: Vec<LoggedBlock>,
-    revoked: Vec<FsBlock>,
+    revoked: BTreeSet<FsBlock>,
     sum: Option<TransactionSum>,
     /// The first block that cannot be trusted, and why.
     suspect: Option<(u32, &'static str)>,
@@ -232,7 +232,12 @@ impl Scanner<'_> {
             return;
         }
         match self.format.revoked(block) {
-            Some(revoked) => transaction.revoked.extend(revoked),
+            // Nothing is ever written beyond the device, so that revocations there need no memory.
+            Some(revoked) => {
+                let device_len = self.log.device.len_bytes();
+                let is_inside = |block: &FsBlock| block.byte_offset(self.log.block_size) < device_len;
+                transaction.revoked.extend(revoked.into_iter().filter(is_inside));
+            }
             None => {
                 transaction
                     .suspect
