@@ -18,6 +18,7 @@ mod ext_format;
 mod ext_grow;
 mod ext_journal;
 mod ext_judges;
+mod ext_kernel;
 mod ext_orphans;
 mod ext_random;
 mod guest_accounts;
