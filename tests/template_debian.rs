@@ -3,8 +3,8 @@
 use mln_image::base::FileKind;
 use mln_image::template::{Source, State, TemplateType};
 
-use crate::support::templates::{CONTENT_SECONDS, debian12, debian12_store};
-use crate::support::{Content, ExtKind, Node, Tree, debugfs, e2fsck_clean};
+use crate::support::templates::{CONTENT_SECONDS, debian12, debian12_of_an_ordinary_user, debian12_store};
+use crate::support::{Content, ExtKind, Node, Tree, debugfs, e2fsck_clean, sha256};
 
 const KINDS: [ExtKind; 2] = [ExtKind::Ext3, ExtKind::Ext4];
 
@@ -112,6 +112,13 @@ fn nothing_in_debian_is_newer_than_the_time_given() {
         .map(|(path, _)| String::from_utf8_lossy(path))
         .collect();
     assert!(newer.is_empty(), "{newer:?}");
+}
+
+#[test]
+fn an_ordinary_user_builds_the_same_debian_byte_for_byte() {
+    let image = debian12_of_an_ordinary_user();
+    e2fsck_clean(&image);
+    assert_eq!(sha256(&image), sha256(&debian12(ExtKind::Ext4)));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::probe::probe;
 use super::registry::{Entry, Source, StoreLock};
 use super::skeleton::{Skeleton, SkeletonDefinition};
 use super::store::Store;
+use super::times::settle_times;
 use super::tools::BuildHost;
 use crate::base::atomic::PARTIAL_SUFFIX;
 use crate::base::cleanup::Temporary;
@@ -105,7 +106,14 @@ impl Store {
         stage("makes the file systems");
         let packed: Vec<PackedImage> = images.iter().map(|(name, image)| packed(name, image)).collect();
         let tree = self.tree_directory()?;
-        pack::make_images(archive.path(), &tree, &packed, order.content_time.seconds, host)
+        pack::make_images(archive.path(), &tree, &packed, order.content_time.seconds, host)?;
+        for (_, image) in images {
+            settle_times(device_of(image)?, order.content_time).map_err(|source| TemplateError::Ext {
+                path: image.temporary_path().to_path_buf(),
+                source,
+            })?;
+        }
+        Ok(())
     }
 
     /// A file of the store's directory that vanishes when the build is over.
@@ -176,14 +184,22 @@ fn fill_skeleton(
 ) -> Result<(), TemplateError> {
     let skeleton = Skeleton::read(content, order.definition.file.as_deref())?;
     for (name, image) in images {
-        let file = image.file().try_clone();
-        let device = file
-            .and_then(|file| FileDevice::from_file(file, true))
-            .map_err(PathError::on("open", image.temporary_path()))?;
-        let device: Arc<dyn BlockDevice> = Arc::new(device);
-        skeleton.make_image(name, &device, Timestamp::from_seconds(content.seconds.into()))?;
+        skeleton.make_image(
+            name,
+            &device_of(image)?,
+            Timestamp::from_seconds(content.seconds.into()),
+        )?;
     }
     Ok(())
+}
+
+/// The unfinished file as a device to write to.
+fn device_of(image: &AtomicFile) -> Result<Arc<dyn BlockDevice>, TemplateError> {
+    let file = image.file().try_clone();
+    let device = file
+        .and_then(|file| FileDevice::from_file(file, true))
+        .map_err(PathError::on("open", image.temporary_path()))?;
+    Ok(Arc::new(device))
 }
 
 fn packed(name: &TemplateName, image: &AtomicFile) -> PackedImage {

@@ -23,6 +23,7 @@ mod probe;
 mod registry;
 mod skeleton;
 mod store;
+mod times;
 mod tools;
 
 pub use build::BuildOrder;

@@ -2,17 +2,22 @@
 
 use std::env;
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use mln_image::base::Timestamp;
 use mln_image::base::digest::Sha256Digest;
 use mln_image::base::report::Silent;
-use mln_image::template::{BuildHost, BuildOrder, Definition, Store};
+use mln_image::template::{BuildHost, BuildOrder, Definition, ImportOrder, Store};
+use tempfile::TempDir;
 
-use super::ExtKind;
+use super::{ExtKind, tool};
 
 /// When the files of the test templates were last changed.
 pub(crate) const CONTENT_SECONDS: i64 = 1_700_000_000;
+
+/// Whom `scripts/test-user` makes for the tests that root runs.
+const ORDINARY_USER: &str = "mln-test";
 
 /// A Debian 12 file system of `kind`, as `template build debian-12` makes it. Never write into it.
 pub(crate) fn debian12(kind: ExtKind) -> PathBuf {
@@ -52,6 +57,61 @@ pub(crate) fn debian12_store() -> Store {
     store
 }
 
+/// Debian 12 as ext4, built by an ordinary user with the program itself. Never write into it.
+pub(crate) fn debian12_of_an_ordinary_user() -> PathBuf {
+    if !host().is_root {
+        return debian12(ExtKind::Ext4);
+    }
+    let definition = Definition::find("debian-12", None).unwrap();
+    let store = Store::open(cache().join(format!("{}-{ORDINARY_USER}", key(&definition))));
+    fs::create_dir_all(store.directory()).unwrap();
+    let lock = File::create(store.directory().join("build.lock")).unwrap();
+    lock.lock().unwrap();
+    if store.find("debian-12.ext4").is_err() {
+        let home = build_as_ordinary_user();
+        let order = ImportOrder {
+            file: home.path().join("templates/debian-12-V1.0.ext4"),
+            name: "debian-12.ext4".parse().unwrap(),
+            message: String::new(),
+            time: Timestamp::from_seconds(CONTENT_SECONDS),
+        };
+        store.import(&order, || ()).unwrap();
+    }
+    store.find("debian-12.ext4").unwrap().path().to_path_buf()
+}
+
+/// Runs `template build debian-12` as [`ORDINARY_USER`]; gives the directory that holds the store `templates`.
+fn build_as_ordinary_user() -> TempDir {
+    // Below the system's own temporary directory: the checkout may lie where only its owner can go.
+    let home = tempfile::Builder::new().prefix("mln-image-").tempdir().unwrap();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = home.path().join("mln-image");
+    fs::copy(env!("CARGO_BIN_EXE_mln-image"), &program).unwrap();
+    let templates = home.path().join("templates");
+    let mut install = tool("install", "coreutils");
+    install
+        .args(["-d", "-m", "0700", "-o", ORDINARY_USER])
+        .arg(&templates);
+    let mut build = tool("runuser", "util-linux");
+    build
+        .args(["-u", ORDINARY_USER, "--"])
+        .arg(&program)
+        .arg("-T")
+        .arg(&templates)
+        .args(["template", "build", "debian-12", "--type", "ext4"])
+        .env("SOURCE_DATE_EPOCH", CONTENT_SECONDS.to_string())
+        .current_dir(home.path());
+    for command in [&mut install, &mut build] {
+        let output = command.output().unwrap();
+        assert!(
+            output.status.success(),
+            "{command:?}: {}\n(scripts/test-user makes the user {ORDINARY_USER})",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    home
+}
+
 /// This machine as a build finds it.
 pub(crate) fn host() -> BuildHost {
     BuildHost {
@@ -73,5 +133,6 @@ pub(crate) fn key(definition: &Definition) -> String {
     ingredients.extend_from_slice(include_bytes!("../../src/template/debian.rs"));
     ingredients.extend_from_slice(include_bytes!("../../src/template/pack.rs"));
     ingredients.extend_from_slice(include_bytes!("../../src/template/registry.rs"));
+    ingredients.extend_from_slice(include_bytes!("../../src/template/times.rs"));
     Sha256Digest::of(&ingredients).to_string()[..16].to_owned()
 }
