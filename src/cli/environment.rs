@@ -1,5 +1,6 @@
 //! What the process finds around it, read once at the start and handed on as values.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -13,6 +14,8 @@ pub(crate) struct Environment {
     pub(crate) home: Option<PathBuf>,
     /// Where the user keeps programs' data (`XDG_DATA_HOME`).
     pub(crate) data_home: Option<PathBuf>,
+    /// Every variable whose name and value are text, for configuration files to use.
+    pub(crate) variables: BTreeMap<String, String>,
     /// Whether root runs the program.
     pub(crate) is_root: bool,
     /// Whether the user wants no colours (`NO_COLOR`, or a terminal that calls itself dumb).
@@ -31,6 +34,9 @@ impl Environment {
         Self {
             home: filled("HOME").and_then(directory),
             data_home: filled("XDG_DATA_HOME").and_then(directory),
+            variables: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
             is_root: rustix::process::geteuid().is_root(),
             no_color: filled("NO_COLOR").is_some() || filled("TERM").is_some_and(|term| term == "dumb"),
             search_path: filled("PATH"),

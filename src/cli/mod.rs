@@ -8,9 +8,11 @@
 //! `commands/mod.rs`.
 
 mod commands;
+mod configuration;
 mod environment;
 mod error;
 mod options;
+mod progress;
 mod signals;
 mod ui;
 
@@ -54,8 +56,10 @@ fn dispatch(arguments: Vec<OsString>, environment: &Environment, ui: &Ui) -> Res
         Err(answer) => return Ok(answer_of_clap(&answer)),
     };
     signals::watch()?;
+    let settings = configuration::read(environment, ui)?;
     let context = Context {
-        places: options::resolve_places(&line.global, environment)?,
+        places: options::resolve_places(&line.global, &settings, environment)?,
+        settings,
         json: line.global.json,
         environment,
         ui,

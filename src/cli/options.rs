@@ -1,10 +1,12 @@
 //! The command line as typed, and the places that it, the configuration and the defaults together give.
 
-use std::path::PathBuf;
+use std::path::{self, Path, PathBuf};
 
 use super::commands::Command;
 use super::environment::Environment;
 use super::error::CommandError;
+use crate::base::PathError;
+use crate::project::Settings;
 
 /// Bake fleets of virtual machine images from one project file, without root, mounts or a helper machine
 #[derive(Debug, clap::Parser)]
@@ -45,24 +47,33 @@ pub(crate) struct Places {
     pub(crate) files: PathBuf,
 }
 
-/// The places: the command line's, else the default's, `/var/lib/mln` for root and `$XDG_DATA_HOME/mln` for others.
+/// The places: the command line's, else the configuration's, else the default's, `/var/lib/mln` for root and `$XDG_DATA_HOME/mln` for others.
 pub(crate) fn resolve_places(
     arguments: &GlobalArgs,
+    settings: &Settings,
     environment: &Environment,
 ) -> Result<Places, CommandError> {
     let default = |name: &str| default_root(environment).map(|root| root.join(name));
-    let place = |wanted: &Option<PathBuf>, name: &str| match wanted {
-        Some(path) => Ok(path.clone()),
+    let place = |wanted: &Option<PathBuf>, configured: &Option<PathBuf>, name: &str| match wanted
+        .as_ref()
+        .or(configured.as_ref())
+    {
+        Some(path) => Ok(absolute(path)?),
         None => default(name).ok_or_else(|| {
             CommandError::usage(format!("there is no home directory to keep {name} in"))
                 .hint("set HOME, or give -P, -T and -F")
         }),
     };
     Ok(Places {
-        projects: place(&arguments.projects, "projects")?,
-        templates: place(&arguments.templates, "templates")?,
-        files: place(&arguments.files, "files")?,
+        projects: place(&arguments.projects, &settings.projects, "projects")?,
+        templates: place(&arguments.templates, &settings.templates, "templates")?,
+        files: place(&arguments.files, &settings.files, "files")?,
     })
+}
+
+/// The same place whatever directory the program works in.
+fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
+    Ok(path::absolute(path).map_err(PathError::on("find", path))?)
 }
 
 /// Where everything lies unless told otherwise.
@@ -85,7 +96,7 @@ mod tests {
 
     fn places(line: &[&str], environment: &Environment) -> Result<Places, CommandError> {
         let line = CommandLine::try_parse_from(line).unwrap();
-        resolve_places(&line.global, environment)
+        resolve_places(&line.global, &Settings::default(), environment)
     }
 
     #[test]

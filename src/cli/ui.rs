@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind as IoErrorKind, IsTerminal as _, Write as _};
 
 use super::environment::Environment;
 use super::error::{CommandError, ErrorKind};
+use crate::diag::{self, Colours, Diagnostics, SourceMap};
 
 /// Standard output and standard error, and whether colours suit the latter.
 #[derive(Debug)]
@@ -65,6 +66,33 @@ impl Ui {
     /// Says something that the user may want to know meanwhile.
     pub(crate) fn note(&self, text: &str) {
         self.label("note", "36", text);
+    }
+
+
+    /// Shows faults of a text, places and hints included.
+    pub(crate) fn diagnostics(&self, diagnostics: &Diagnostics, sources: &SourceMap) {
+        let colours = if self.stderr_color {
+            Colours::Always
+        } else {
+            Colours::Never
+        };
+        let text = diag::render_all(diagnostics, sources, colours);
+        drop(self.stderr.lock().write_all(text.as_bytes()));
+    }
+
+    /// Says that one thing of several failed.
+    pub(crate) fn failure(&self, text: &str) {
+        self.label("error", "31", text);
+    }
+
+    /// Says what a person should know.
+    pub(crate) fn warning(&self, text: &str) {
+        self.label("warning", "33", text);
+    }
+
+    /// Whether somebody watches standard error on a terminal.
+    pub(crate) fn is_stderr_terminal(&self) -> bool {
+        self.stderr.is_terminal()
     }
 
     /// Says, after a panic has said where, what to do about it.

@@ -1,18 +1,26 @@
 //! The commands: one file each, with its arguments and what it does.
 
+mod bake;
 mod config;
 mod image;
 mod list;
+mod making;
+mod plan;
+mod project_file;
 mod template;
 
 use super::environment::Environment;
 use super::error::CommandError;
 use super::options::Places;
 use super::ui::Ui;
+use crate::project::Settings;
 
 /// Every command, by name.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    #[command(visible_alias = "build")]
+    Bake(bake::Args),
+    Plan(plan::Args),
     Image(image::Args),
     List(list::Args),
     Template(template::Args),
@@ -25,6 +33,8 @@ pub(crate) enum Command {
 pub(crate) struct Context<'a> {
     /// The directories to work with.
     pub(crate) places: Places,
+    /// What the configuration files say.
+    pub(crate) settings: Settings,
     /// Whether answers shall be JSON.
     pub(crate) json: bool,
     /// What the process found around it.
@@ -36,6 +46,8 @@ pub(crate) struct Context<'a> {
 /// Runs `command`.
 pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), CommandError> {
     match command {
+        Command::Bake(arguments) => bake::run(&arguments, context),
+        Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Image(arguments) => image::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),
         Command::Template(arguments) => template::run(&arguments, context),

@@ -1,0 +1,154 @@
+//! What `plan` and `bake` share: the project, its templates, the clock and the threads.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+
+use super::super::error::{CommandError, chain};
+use super::Context;
+use crate::base::Timestamp;
+use crate::bake::{self, BakeError, HostFailure, Plan, Request};
+use crate::launch::LaunchSettings;
+use crate::project::{Project, Settings};
+use crate::store::{Projects, StoreError};
+use crate::template::Store;
+
+/// How many hosts a failure names before it only counts them.
+const NAMED_HOSTS: usize = 3;
+
+/// Which project, made from what, by how many threads.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MakingArgs {
+    #[command(flatten)]
+    project: super::project_file::ProjectArgs,
+    /// Take template NEW wherever the project says OLD; may be given again
+    #[arg(long = "template", value_name = "OLD=NEW", value_parser = substitution)]
+    substitutions: Vec<(String, String)>,
+    /// Work on this many hosts at a time [default: one for each processor]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+/// What a plan is made from.
+#[derive(Debug)]
+pub(crate) struct Material<'a> {
+    project: Project,
+    project_text: String,
+    templates: Store,
+    substitutions: BTreeMap<String, String>,
+    projects: Projects,
+    launch: LaunchSettings,
+    now: Option<Timestamp>,
+    jobs: usize,
+    context: &'a Context<'a>,
+}
+
+fn substitution(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.to_owned(), new.to_owned())),
+        _ => Err("it has to have the form OLD=NEW".to_owned()),
+    }
+}
+
+impl MakingArgs {
+    /// Loads the project and finds the rest.
+    pub(crate) fn gather<'a>(&self, context: &'a Context<'a>) -> Result<Material<'a>, CommandError> {
+        let loaded = self.project.load(context)?;
+        let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok(Material {
+            project: loaded.project,
+            project_text: loaded.text,
+            templates: Store::open(&context.places.templates),
+            substitutions: self.substitutions.iter().cloned().collect(),
+            projects: Projects::at(&context.places.projects),
+            launch: launch_settings(&context.settings),
+            now: context.environment.source_date_epoch()?,
+            jobs: self.jobs.map_or_else(cores, NonZeroUsize::get),
+            context,
+        })
+    }
+}
+
+impl Material<'_> {
+    /// Does `work` in as many threads as the user wants.
+    pub(crate) fn in_threads<T: Send>(
+        &self,
+        work: impl FnOnce(&Request<'_>) -> Result<T, BakeError> + Send,
+    ) -> Result<T, BakeError> {
+        let request = Request {
+            project: &self.project,
+            project_text: self.project_text.as_bytes(),
+            templates: &self.templates,
+            files: &self.context.places.files,
+            substitutions: &self.substitutions,
+            projects: &self.projects,
+            launch: &self.launch,
+            now: self.now,
+        };
+        bake::threads(self.jobs)?.install(|| work(&request))
+    }
+}
+
+/// What the configuration says of starting machines, over what Debian has.
+fn launch_settings(settings: &Settings) -> LaunchSettings {
+    let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let debian = LaunchSettings::new(PathBuf::new());
+    // A ramdisk belongs to its kernel: one's own kernel does not get Debian's.
+    let default_ramdisk = debian.ramdisk.filter(|_| settings.xen_kernel.is_none());
+    LaunchSettings {
+        uml_kernel: text(&settings.default_kernel).unwrap_or(debian.uml_kernel),
+        kernel: text(&settings.xen_kernel).unwrap_or(debian.kernel),
+        ramdisk: text(&settings.xen_ramdisk).or(default_ramdisk),
+        lan_bridge: settings.xen_bridge.clone().unwrap_or(debian.lan_bridge),
+        ..debian
+    }
+}
+
+/// Every warning of a plan, its host's name first.
+pub(crate) fn warnings(plan: &Plan<'_>) -> Vec<String> {
+    let of_host = |host: &bake::HostPlan| {
+        let name = host.name.clone();
+        host.warnings
+            .iter()
+            .map(move |warning| format!("{name}: {warning}"))
+            .collect::<Vec<_>>()
+    };
+    plan.hosts().iter().flat_map(of_host).collect()
+}
+
+/// Tells every host's failure, and gives the closing word.
+pub(crate) fn command_error(error: BakeError, context: &Context<'_>) -> CommandError {
+    match error {
+        BakeError::Hosts { ref failures, .. } => {
+            let mut hints: Vec<String> = Vec::new();
+            for failure in failures {
+                context
+                    .ui
+                    .failure(&format!("{}: {}", hosts(failure), chain(&failure.error)));
+                hints.extend(failure.error.hints());
+            }
+            hints.dedup();
+            let error = CommandError::work(error);
+            hints.into_iter().fold(error, CommandError::hint)
+        }
+        BakeError::Store(StoreError::Exists { .. }) => {
+            CommandError::work(error).hint("give --replace to put the new images in the old ones' place")
+        }
+        error => CommandError::work(error),
+    }
+}
+
+/// The names of the hosts that failed together.
+fn hosts(failure: &HostFailure) -> String {
+    let named: Vec<String> = failure
+        .hosts
+        .iter()
+        .take(NAMED_HOSTS)
+        .map(ToString::to_string)
+        .collect();
+    match failure.hosts.len().saturating_sub(named.len()) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
