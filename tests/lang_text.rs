@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use mln_image::diag::{Diagnostic, SourceMap};
+use mln_image::diag::{Colours, Diagnostic, SourceMap, render_all};
 use mln_image::lang::{Node, SyntaxError, SyntaxErrorKind, Tree, format, outline, parse};
+use mln_image::project::{LoadOptions, TextLoader, load, show};
 use proptest::prelude::*;
 
 /// Which blocks hold lines, for these tests.
@@ -49,6 +50,12 @@ fn piece() -> impl Strategy<Value = String> {
         Just(";".to_owned()),
         Just(" # a comment ; { '".to_owned()),
         Just("#include x".to_owned()),
+        Just("global { project p\n".to_owned()),
+        Just("superclass a {\n".to_owned()),
+        Just(" superclass a\n".to_owned()),
+        Just("network eth0 { address 10.0.0.1; gateway $name }\n".to_owned()),
+        Just("users {\n".to_owned()),
+        Just("$hostname".to_owned()),
         Just("\\".to_owned()),
         Just("\\;".to_owned()),
         Just("'".to_owned()),
@@ -80,6 +87,16 @@ proptest! {
     fn any_text_is_read_without_panic(text in "\\PC*|(?s).{0,200}") {
         let (tree, _) = read(&text);
         prop_assert!(outline(&tree).len() <= 40 * (text.len() + 1) * 12);
+    }
+
+    #[test]
+    fn any_project_is_loaded_and_shown_without_panic(text in project_like(), other in project_like()) {
+        let loader: TextLoader = [("p.mln", text), ("x", other)].into_iter().collect();
+        let loaded = load(&loader, "p.mln", &LoadOptions::default());
+        let drawn = render_all(&loaded.diagnostics, &loaded.sources, Colours::Never);
+        prop_assert_eq!(drawn.is_empty(), loaded.diagnostics.is_empty());
+        prop_assert_eq!(loaded.project.is_none(), loaded.diagnostics.has_errors());
+        drop(show(&loaded, None));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
@@ -27,8 +28,9 @@ pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
 struct Checker<'a, 'v> {
     switches: BTreeSet<&'a str>,
     /// Each fixed address with its place and its host.
-    addresses: BTreeMap<Ipv4Addr, Span>,
-    macs: BTreeMap<String, Span>,
+    addresses: BTreeMap<Ipv4Addr, (Span, Arc<str>)>,
+    /// Each hardware address with its place and its host.
+    macs: BTreeMap<String, (Span, Arc<str>)>,
     values: &'a mut Values<'v>,
 }
 
@@ -42,22 +44,27 @@ impl Checker<'_, '_> {
         self.groups(host);
     }
 
-    fn interface(&mut self, host: &str, name: &str, section: &Section) {
+    fn interface(&mut self, host: &Arc<str>, name: &str, section: &Section) {
         self.switch(section);
-        self.mac(section);
+        self.mac(host, section);
         let Some((address, entry)) = address_of(section, "address") else {
             return;
         };
-        if let Some(first) = self.addresses.insert(address, entry.value_span()) {
-            self.addresses.insert(address, first);
-            // Two hosts that inherit one line share its place; the hosts' own names tell where to look.
-            let address = address.to_string();
-            self.values
-                .report(Problem::DuplicateAddress { address, first }, entry.value_span());
+        let span = entry.value_span();
+        if let Some((first, other)) = self.addresses.get(&address) {
+            let problem = Problem::DuplicateAddress {
+                address: address.to_string(),
+                host: host.to_string(),
+                other: other.to_string(),
+                first: *first,
+            };
+            self.values.report(problem, span);
+        } else {
+            self.addresses.insert(address, (span, Arc::clone(host)));
         }
         let Some((mask, _)) = address_of(section, "netmask") else {
             if section.setting("netmask").is_none() {
-                let (host, interface) = (host.to_owned(), name.to_owned());
+                let (host, interface) = (host.to_string(), name.to_owned());
                 self.values
                     .report(Problem::MissingNetmask { host, interface }, entry.value_span());
             }
@@ -69,7 +76,7 @@ impl Checker<'_, '_> {
         ) && !network.contains(&gateway)
         {
             let problem = Problem::GatewayOutside {
-                host: host.to_owned(),
+                host: host.to_string(),
                 gateway: gateway.to_string(),
                 network: network.trunc().to_string(),
             };
@@ -94,19 +101,24 @@ impl Checker<'_, '_> {
             .report(Problem::UnknownSwitch { name, near }, entry.value_span());
     }
 
-    fn mac(&mut self, section: &Section) {
+    fn mac(&mut self, host: &Arc<str>, section: &Section) {
         let Some(entry) = section.setting("mac") else {
             return;
         };
-        let Some(mac) = self.values.mac(entry) else { return };
+        let Some(mac) = self.values.mac(entry) else {
+            return;
+        };
         let span = entry.value_span();
-        match self.macs.get(&mac) {
-            Some(first) => self
-                .values
-                .report(Problem::DuplicateMac { mac, first: *first }, span),
-            None => {
-                self.macs.insert(mac, span);
-            }
+        if let Some((first, other)) = self.macs.get(&mac) {
+            let problem = Problem::DuplicateMac {
+                mac,
+                host: host.to_string(),
+                other: other.to_string(),
+                first: *first,
+            };
+            self.values.report(problem, span);
+        } else {
+            self.macs.insert(mac, (span, Arc::clone(host)));
         }
     }
 

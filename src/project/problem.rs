@@ -238,18 +238,26 @@ pub enum Problem {
         max: usize,
     },
     /// One address for two interfaces.
-    #[error("address {address} is given twice")]
+    #[error("host `{host}` has the address {address}, which host `{other}` has already")]
     DuplicateAddress {
         /// The address.
         address: String,
+        /// The host.
+        host: String,
+        /// The host that has it already.
+        other: String,
         /// The first.
         first: Span,
     },
     /// One hardware address for two interfaces.
-    #[error("hardware address {mac} is given twice")]
+    #[error("host `{host}` has the hardware address {mac}, which host `{other}` has already")]
     DuplicateMac {
         /// The address.
         mac: String,
+        /// The host.
+        host: String,
+        /// The host that has it already.
+        other: String,
         /// The first.
         first: Span,
     },
