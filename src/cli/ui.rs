@@ -68,7 +68,6 @@ impl Ui {
         self.label("note", "36", text);
     }
 
-
     /// Shows faults of a text, places and hints included.
     pub(crate) fn diagnostics(&self, diagnostics: &Diagnostics, sources: &SourceMap) {
         let colours = if self.stderr_color {

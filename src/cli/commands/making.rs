@@ -7,8 +7,8 @@ use std::thread;
 
 use super::super::error::{CommandError, chain};
 use super::Context;
-use crate::base::Timestamp;
 use crate::bake::{self, BakeError, HostFailure, Plan, Request};
+use crate::base::Timestamp;
 use crate::launch::LaunchSettings;
 use crate::project::{Project, Settings};
 use crate::store::{Projects, StoreError};

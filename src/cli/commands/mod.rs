@@ -1,12 +1,15 @@
 //! The commands: one file each, with its arguments and what it does.
 
 mod bake;
+mod check;
 mod config;
+mod fmt;
 mod image;
 mod list;
 mod making;
 mod plan;
 mod project_file;
+mod show;
 mod template;
 
 use super::environment::Environment;
@@ -21,6 +24,9 @@ pub(crate) enum Command {
     #[command(visible_alias = "build")]
     Bake(bake::Args),
     Plan(plan::Args),
+    Check(check::Args),
+    Show(show::Args),
+    Fmt(fmt::Args),
     Image(image::Args),
     List(list::Args),
     Template(template::Args),
@@ -48,6 +54,9 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), Command
     match command {
         Command::Bake(arguments) => bake::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
+        Command::Check(arguments) => check::run(&arguments, context),
+        Command::Show(arguments) => show::run(&arguments, context),
+        Command::Fmt(arguments) => fmt::run(&arguments, context),
         Command::Image(arguments) => image::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),
         Command::Template(arguments) => template::run(&arguments, context),

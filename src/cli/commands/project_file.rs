@@ -3,7 +3,7 @@
 use super::super::error::{CommandError, ErrorKind};
 use super::Context;
 use crate::lang;
-use crate::project::{self, FileLoader, LoadOptions, Project};
+use crate::project::{self, FileLoader, LoadOptions, Loaded, Project};
 
 /// Which project file to read.
 #[derive(Debug, clap::Args)]
@@ -33,12 +33,7 @@ impl ProjectArgs {
     pub(crate) fn load(&self, context: &Context<'_>) -> Result<LoadedProject, CommandError> {
         let path = self.file.as_ref().or(self.named.as_ref());
         let path = path.expect("clap requires one of the two");
-        let loader = FileLoader::new(vec![".".into(), context.places.files.clone()]);
-        let options = LoadOptions {
-            settings: context.settings.clone(),
-            strict: self.strict,
-        };
-        let loaded = project::load(&loader, path, &options);
+        let loaded = load(path, self.strict, context);
         context.ui.diagnostics(&loaded.diagnostics, &loaded.sources);
         let text = lang::format(&loaded.tree);
         match loaded.project {
@@ -47,14 +42,28 @@ impl ProjectArgs {
                 ErrorKind::Usage,
                 format!(
                     "`{path}` cannot be used: {}",
-                    count(loaded.diagnostics.error_count())
+                    count(loaded.diagnostics.error_count(), "error", "errors")
                 ),
             )),
         }
     }
 }
 
-/// `1 error`, `2 errors`.
-fn count(errors: usize) -> String {
-    format!("{errors} {}", if errors == 1 { "error" } else { "errors" })
+/// Loads `path` with the settings in force; includes are looked for beside it, then here, then among the files to copy.
+pub(crate) fn load(path: &str, strict: bool, context: &Context<'_>) -> Loaded {
+    let loader = FileLoader::new(vec![".".into(), context.places.files.clone()]);
+    let options = LoadOptions {
+        settings: context.settings.clone(),
+        strict,
+    };
+    project::load(&loader, path, &options)
+}
+
+/// `no errors`, `1 error`, `2 errors`.
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    match number {
+        0 => format!("no {many}"),
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
+    }
 }
