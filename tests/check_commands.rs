@@ -170,6 +170,22 @@ fn show_prints_a_project_or_one_host() {
 }
 
 #[test]
+fn show_does_without_a_template() {
+    let directory = directory(&[("p.mln", "global { project p }\nhost a { xen }\n")]);
+    let (code, answer, errors) = run(directory.path(), &["show", "p.mln"]);
+    assert_eq!(
+        (code, answer.as_str()),
+        (0, "/global/project = p\n/host/a/xen = 1\n")
+    );
+    assert!(
+        errors.starts_with("error[missing-template]: host `a` has no template\n"),
+        "{errors}"
+    );
+    let (code, _, _) = run(directory.path(), &["check", "p.mln"]);
+    assert_eq!(code, 2);
+}
+
+#[test]
 fn fmt_prints_replaces_or_compares() {
     let text = "# why\nglobal{project p}\nhost a{template t;xen # both\n}";
     let canonical = "# why\nglobal {\n    project p\n}\nhost a {\n    template t\n    xen # both\n}\n";

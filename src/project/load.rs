@@ -40,6 +40,14 @@ pub struct Loaded {
     pub(super) effective: Option<Effective>,
 }
 
+impl Loaded {
+    /// The hosts that the text has, in its order, usable or not.
+    pub fn host_names(&self) -> Vec<&str> {
+        let hosts = self.effective.iter().flat_map(|effective| &effective.hosts);
+        hosts.map(|host| &*host.name.text).collect()
+    }
+}
+
 /// Reads the project file `path` with all that it includes, and checks it.
 pub fn load(loader: &dyn Loader, path: &str, options: &LoadOptions) -> Loaded {
     let mut sources = SourceMap::new();

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::super::error::{CommandError, ErrorKind};
 use super::Context;
 use super::project_file::{self, count};
-use crate::diag::nearest;
-use crate::project::{HostName, show};
+use crate::diag::{Diagnostic, Severity, nearest};
+use crate::project::show;
 
 /// Show what holds in a project, as one `path = value` a line
 #[derive(Debug, clap::Args)]
@@ -23,15 +23,18 @@ pub(crate) struct Args {
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let loaded = project_file::load(&arguments.file, false, context);
     context.ui.diagnostics(&loaded.diagnostics, &loaded.sources);
-    let Some(project) = &loaded.project else {
+    // Without a template a host cannot be baked, but all that it says can be shown.
+    let is_fatal =
+        |fault: &&Diagnostic| fault.severity == Severity::Error && fault.code != "missing-template";
+    if loaded.diagnostics.sorted().iter().any(is_fatal) {
         let errors = count(loaded.diagnostics.error_count(), "error", "errors");
         let message = format!("`{}` cannot be shown: {errors}", arguments.file);
         return Err(CommandError::new(ErrorKind::Usage, message));
-    };
+    }
     if let Some(host) = &arguments.host {
-        let mut names = project.hosts.iter().map(|host| host.name.as_str());
-        if names.all(|name| name != host) {
-            return Err(no_such_host(host, project.hosts.iter().map(|host| &host.name)));
+        let names = loaded.host_names();
+        if !names.contains(&host.as_str()) {
+            return Err(no_such_host(host, &names));
         }
     }
     let pairs = show(&loaded, arguments.host.as_deref());
@@ -45,9 +48,9 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     context.ui.answer(&lines.concat())
 }
 
-fn no_such_host<'h>(host: &str, names: impl Iterator<Item = &'h HostName>) -> CommandError {
+fn no_such_host(host: &str, names: &[&str]) -> CommandError {
     let error = CommandError::usage(format!("the project has no host `{host}`"));
-    match nearest(host, names.map(HostName::as_str)) {
+    match nearest(host, names.iter().copied()) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error,
     }
