@@ -39,24 +39,18 @@ impl Frame {
         shown(&self.header)
     }
 
-    /// Ends the block.
+    /// Ends the block: lines without the indentation they share, and no empty lines at the end.
     pub(super) fn into_block(mut self, sources: &SourceMap) -> Block {
-        let nodes = self.take_nodes(sources);
-        Block {
-            header: self.header,
-            open: self.open,
-            holds_lines: self.holds_lines,
-            nodes,
-        }
-    }
-
-    /// What was collected: lines without the indentation they share, and no empty lines at the end.
-    pub(super) fn take_nodes(&mut self, sources: &SourceMap) -> Vec<Node> {
         self.strip_indentation(sources);
         while matches!(self.nodes.last(), Some(Node::BlankLine)) {
             self.nodes.pop();
         }
-        std::mem::take(&mut self.nodes)
+        Block {
+            header: self.header,
+            open: self.open,
+            holds_lines: self.holds_lines,
+            nodes: self.nodes,
+        }
     }
 
     /// Gives each line of a block the indentation that it has beyond all others.

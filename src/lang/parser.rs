@@ -75,10 +75,7 @@ impl Parser<'_> {
             let was_empty = std::mem::replace(&mut self.line_is_empty, token.kind == TokenKind::Newline);
             match token.kind {
                 TokenKind::End => return,
-                TokenKind::Word(text) => self.words.push(Word {
-                    text,
-                    span: token.span,
-                }),
+                TokenKind::Word(text) => self.word(text, token.span),
                 TokenKind::Semicolon => self.end_statement(),
                 TokenKind::Newline => {
                     self.end_statement();
@@ -99,6 +96,10 @@ impl Parser<'_> {
         }
     }
 
+    fn word(&mut self, text: Arc<str>, span: Span) {
+        self.words.push(Word { text, span });
+    }
+
     /// Ends the text: what is still open was never closed.
     fn finish(mut self) -> (Tree, Vec<SyntaxError>) {
         self.end_statement();
@@ -109,11 +110,8 @@ impl Parser<'_> {
             self.error(SyntaxErrorKind::UnclosedBlock { header, suspect }, span);
             self.push(Node::Block(frame.into_block(self.sources)));
         }
-        let mut root = self
-            .frames
-            .pop()
-            .expect("the text's own frame is never popped before");
-        let nodes = root.take_nodes(self.sources);
+        let root = self.frames.pop().expect("it is popped here only");
+        let nodes = root.into_block(self.sources).nodes;
         let mut errors = self.lexer.errors.into_vec();
         errors.extend(self.errors.into_vec());
         (Tree { nodes }, errors)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::loader::Loader;
+use super::loader::{LoadedFile, Loader};
 use super::problem::Problem;
 use super::schema;
 use super::wording::Problems;
@@ -43,6 +43,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads the file `path`, which `directive` asks for inside the blocks `context`.
     fn read(&mut self, path: &str, directive: Option<Span>, context: &[String]) -> Option<Tree> {
         let from = directive.map(|span| self.sources.get(span.source).name().to_string());
         let file = match self.loader.load(path, from.as_deref()) {
@@ -52,49 +53,57 @@ impl Reader<'_> {
                 return self.refuse(Problem::UnreadableFile { path, reason }, directive);
             }
         };
-        if let Some(place) = self
-            .open
-            .iter()
-            .position(|(identity, _)| *identity == file.identity)
-        {
-            let names = self.open[place..]
-                .iter()
-                .map(|(_, source)| self.sources.get(*source).name().to_string());
-            let chain = names.chain([file.name]).collect();
-            return self.refuse(Problem::IncludeCycle { chain }, directive);
+        if let Some(problem) = self.refusal(&file) {
+            return self.refuse(problem, directive);
+        }
+        let identity = file.identity.clone();
+        let source = self.add(file, directive)?;
+        let (tree, errors) = lang::parse_within(self.sources, source, schema::holds_lines, context);
+        for error in errors {
+            self.problems.push(error.into());
+        }
+        self.open.push((identity, source));
+        let nodes = self.splice(tree.nodes, &mut context.to_vec());
+        self.open.pop();
+        Some(Tree { nodes })
+    }
+
+    /// Why `file` cannot be one more file of the project.
+    fn refusal(&mut self, file: &LoadedFile) -> Option<Problem> {
+        let mut open = self.open.iter();
+        if let Some(place) = open.position(|(identity, _)| *identity == file.identity) {
+            let open = self.open[place..].iter();
+            let names = open.map(|(_, source)| self.sources.get(*source).name().to_string());
+            let chain = names.chain([file.name.clone()]).collect();
+            return Some(Problem::IncludeCycle { chain });
         }
         self.total += file.bytes.len();
         let too_much =
             self.open.len() >= DEPTH_MAX || self.sources.len() >= FILES_MAX || self.total > TOTAL_MAX;
-        if too_much {
-            let (depth, files, bytes) = (DEPTH_MAX, FILES_MAX, TOTAL_MAX);
-            return self.refuse(Problem::TooMuchIncluded { depth, files, bytes }, directive);
-        }
+        too_much.then_some(Problem::TooMuchIncluded {
+            depth: DEPTH_MAX,
+            files: FILES_MAX,
+            bytes: TOTAL_MAX,
+        })
+    }
+
+    /// Adds the text of `file` to the texts read.
+    fn add(&mut self, file: LoadedFile, directive: Option<Span>) -> Option<SourceId> {
         let (text, is_utf8) = match String::from_utf8(file.bytes) {
             Ok(text) => (text, true),
             Err(error) => (latin1(error.as_bytes()), false),
         };
         if text.len() > SourceMap::TEXT_MAX {
-            let (path, reason) = (
-                path.to_owned(),
-                "it is too long once converted to UTF-8".to_owned(),
-            );
-            return self.refuse(Problem::UnreadableFile { path, reason }, directive);
+            let reason = format!("`{}` is too long once converted to UTF-8", file.name);
+            let path = file.name;
+            self.refuse(Problem::UnreadableFile { path, reason }, directive);
+            return None;
         }
         let source = self.sources.add(file.name, text, directive);
         if !is_utf8 {
             self.problems.add(Problem::NotUtf8, Some(Span::new(source, 0, 0)));
         }
-        let (tree, errors) = lang::parse_within(self.sources, source, schema::holds_lines, context);
-        for error in errors {
-            self.problems.push(error.into());
-        }
-        self.open.push((file.identity, source));
-        let tree = Tree {
-            nodes: self.splice(tree.nodes, &mut context.to_vec()),
-        };
-        self.open.pop();
-        Some(tree)
+        Some(source)
     }
 
     /// Replaces every directive among `nodes`, which stand inside the blocks `context`, by what it names.

@@ -135,48 +135,43 @@ fn check_repeated(keyword: &Keyword, earlier: Option<&Entry>, entry: &Entry, val
 }
 
 fn unknown(entry: &Entry, place: Place, values: &mut Values<'_>) {
-    if values.problems.is_flooded() {
-        // Counted all the same, but the search for a near name would be for nobody.
-        let keyword = entry.key.text.to_string();
-        let place = place.shown();
-        return values.report(
-            Problem::UnknownKeyword {
-                keyword,
-                place,
-                near: None,
-            },
-            entry.key.span,
-        );
-    }
     let name = entry.key.text.to_string();
-    let elsewhere = schema::KEYWORDS
-        .iter()
-        .find(|keyword| keyword.name == name && keyword.effect == Effect::Here)
-        .map(|keyword| keyword.place.shown());
-    let is_top_level = entry.value().is_none() && schema::TOP_LEVEL.contains(&name.as_str());
-    let elsewhere = if is_top_level {
-        Some("no other block")
-    } else {
-        elsewhere
-    };
-    if let Some(belongs) = elsewhere {
-        let place = place.shown();
-        let problem = Problem::MisplacedKeyword {
+    let shown = place.shown();
+    let problem = match (where_known(entry), &entry.content) {
+        (Some(belongs), _) => Problem::MisplacedKeyword {
             keyword: name,
-            place,
+            place: shown,
             belongs,
-        };
-        return values.report(problem, entry.key.span);
-    }
-    let known = schema::keywords_of(place).filter(|keyword| keyword.effect != Effect::Nowhere);
-    let near = nearest(&name, known.map(|keyword| keyword.name)).map(str::to_owned);
-    let problem = match entry.content {
-        Content::Section(_) => Problem::UnknownBlock { name, near },
-        _ => Problem::UnknownKeyword {
+        },
+        (None, Content::Section(_)) => Problem::UnknownBlock {
+            near: near(&name, place, values),
+            name,
+        },
+        (None, _) => Problem::UnknownKeyword {
+            near: near(&name, place, values),
             keyword: name,
-            place: place.shown(),
-            near,
+            place: shown,
         },
     };
     values.report(problem, entry.key.span);
+}
+
+/// The place where a keyword that is wrong here belongs.
+fn where_known(entry: &Entry) -> Option<&'static str> {
+    let name = &*entry.key.text;
+    if entry.value().is_none() && schema::TOP_LEVEL.contains(&name) {
+        return Some("no other block");
+    }
+    let mut known = schema::KEYWORDS.iter();
+    let known = known.find(|keyword| keyword.name == name && keyword.effect == Effect::Here)?;
+    Some(known.place.shown())
+}
+
+/// The keyword of `place` that `name` most likely meant.
+fn near(name: &str, place: Place, values: &Values<'_>) -> Option<String> {
+    if values.problems.is_flooded() {
+        return None;
+    }
+    let known = schema::keywords_of(place).filter(|keyword| keyword.effect != Effect::Nowhere);
+    nearest(name, known.map(|keyword| keyword.name)).map(str::to_owned)
 }
