@@ -55,6 +55,26 @@ impl Store {
         host: &BuildHost,
         reporter: &dyn Reporter,
     ) -> Result<Vec<Entry>, TemplateError> {
+        let name = &order.definition.name;
+        reporter.begin(1);
+        let outcome = self.build_all(order, host, &|step| reporter.stage(name, step));
+        match &outcome {
+            Ok(entries) => {
+                let files: Vec<String> = entries.iter().map(|entry| entry.file.to_string()).collect();
+                reporter.done(name, &files.join(" "));
+            }
+            Err(error) => reporter.failed(name, &error.to_string()),
+        }
+        reporter.end();
+        outcome
+    }
+
+    fn build_all(
+        &self,
+        order: &BuildOrder,
+        host: &BuildHost,
+        stage: &dyn Fn(&str),
+    ) -> Result<Vec<Entry>, TemplateError> {
         let definition = &order.definition;
         let types = if order.types.is_empty() {
             &definition.types
@@ -70,7 +90,6 @@ impl Store {
             debian::check_host(host)?;
             host.require(&pack::PROGRAMS)?;
         }
-        let stage = |text: &str| reporter.stage(&definition.name, text);
         let lock = self.lock(|| stage("waits for another process that changes the store"))?;
         // Other programs run elsewhere, so that they need the whole path.
         let directory = self.directory();
@@ -78,7 +97,7 @@ impl Store {
         let store = Self::open(whole);
         let images = store.empty_images(&names, order.size.unwrap_or(definition.size))?;
         match &definition.content {
-            DefinitionContent::Debian(content) => store.fill_debian(&images, content, order, host, &stage)?,
+            DefinitionContent::Debian(content) => store.fill_debian(&images, content, order, host, stage)?,
             DefinitionContent::Skeleton(content) => fill_skeleton(&images, content, order)?,
         }
         stage("computes digests");
