@@ -178,3 +178,125 @@ fn what_is_no_image_is_told_apart() {
         "error: cannot use the image `IMG`: the image is cut off: the file system has 16777216 bytes, the image 1048576\n"
     );
 }
+
+#[test]
+fn files_go_in_and_out_and_the_image_stays_sound() {
+    for kind in ExtKind::ALL {
+        let lab = Lab::new(kind);
+        let large: Vec<u8> = (0..2_000_000_u32).map(|number| (number % 249) as u8).collect();
+        put(&lab.path("large"), &large);
+        mode_of(&lab.path("large"), 0o751);
+        mode_of(&lab.image, 0o640);
+        lab.answer(&["cp", "large", "IMG:/etc"]);
+        lab.answer(&["cp", "large", "IMG:/etc/shadow"]);
+        lab.answer(&["mkdir", "-p", "--mode", "700", "--owner", "7:8", "IMG:/srv/a/b"]);
+        lab.answer(&["cp", "-r", "tree", "IMG:/srv/a/b/"]);
+        lab.answer(&["rm", "IMG:/etc/alias"]);
+        lab.answer(&["rm", "-r", "IMG:/etc/ssh"]);
+        crate::support::e2fsck_clean(&lab.image);
+        assert_eq!(lab.answer(&["check", "IMG"]), "clean\n");
+        assert_eq!(
+            fs::metadata(&lab.image).unwrap().permissions().mode() & 0o7777,
+            0o640
+        );
+        let etc = "\
+-0644 0:0         7 /etc/hostname
+-0751 0:0   2000000 /etc/large
+l0777 0:0        22 /etc/outside -> /../../../etc/hostname
+-0640 0:0   2000000 /etc/shadow
+";
+        assert_eq!(
+            lab.answer(&["ls", "IMG:/etc"]),
+            etc,
+            "what is there keeps its mode"
+        );
+        assert_eq!(
+            lab.answer(&["ls", "IMG:/srv/a"]),
+            "d0700 7:8      1024 /srv/a/b\n"
+        );
+        assert_eq!(lab.answer(&["cat", "IMG:/srv/a/b/tree/etc/ssh/key"]), "secret\n");
+        lab.answer(&["cp", "IMG:/etc/large", "back"]);
+        assert!(fs::read(lab.path("back")).unwrap() == large);
+        fs::create_dir(lab.path("out")).unwrap();
+        lab.answer(&["cp", "-r", "IMG:/srv/a/b/tree", "out"]);
+        assert_eq!(fs::read(lab.path("out/tree/etc/hostname")).unwrap(), b"debian\n");
+        assert_eq!(
+            fs::read_link(lab.path("out/tree/etc/outside")).unwrap(),
+            Path::new("/../../../etc/hostname")
+        );
+    }
+}
+
+#[test]
+fn an_edit_that_cannot_be_made_leaves_the_image_as_it_was() {
+    let lab = Lab::new(ExtKind::Ext4);
+    let before = crate::support::sha256(&lab.image);
+    fs::File::create(lab.path("huge"))
+        .unwrap()
+        .set_len(64 << 20)
+        .unwrap();
+    for (arguments, complaint) in [
+        (
+            &["rm", "IMG:/etc"][..],
+            "error: `/etc` in `IMG` is a directory\nhint: give -r to remove it with everything in it\n",
+        ),
+        (&["rm", "IMG:/none"], "error: there is no `/none` in `IMG`\n"),
+        (
+            &["mkdir", "IMG:/etc"],
+            "error: `/etc` is there already in `IMG`\n",
+        ),
+        (&["mkdir", "IMG:/none/a"], "error: there is no `/none` in `IMG`\n"),
+        (
+            &["cp", "tree", "IMG:/x"],
+            "error: `tree` is a directory\nhint: give -r to copy it with everything in it\n",
+        ),
+        (
+            &["cp", "missing", "IMG:/x"],
+            "error: cannot read `missing`: No such file or directory (os error 2)\n",
+        ),
+        (
+            &["cp", "large", "IMG:/etc/hostname/x"],
+            "error: cannot read `large`: No such file or directory (os error 2)\n",
+        ),
+    ] {
+        assert_eq!(lab.complaint(arguments), complaint, "{arguments:?}");
+    }
+    let full = lab.complaint(&["cp", "huge", "IMG:/huge"]);
+    assert!(
+        full.starts_with("error: cannot write `/huge` in the guest: no space left"),
+        "{full}"
+    );
+    let blocked = lab.complaint(&["cp", "tree/etc/hostname", "IMG:/etc/hostname/x"]);
+    assert_eq!(
+        blocked,
+        "error: cannot write `/etc/hostname/x` in the guest: `/etc/hostname` is a regular file\n"
+    );
+    assert_eq!(crate::support::sha256(&lab.image), before);
+    assert!(!lab.path("guest.img.mln-partial").exists());
+}
+
+#[test]
+fn check_finds_damage() {
+    use std::os::unix::fs::FileExt as _;
+    let lab = Lab::new(ExtKind::Ext4);
+    // Group 0's block bitmap is wrong from its first byte on.
+    let stats = crate::support::debugfs(&lab.image, "stats");
+    let word = stats
+        .split("block bitmap at ")
+        .nth(1)
+        .unwrap()
+        .split([',', ' '])
+        .next()
+        .unwrap();
+    let block: u64 = word.parse().unwrap();
+    let file = fs::File::options().write(true).open(&lab.image).unwrap();
+    file.write_all_at(&[0; 16], block * 1024).unwrap();
+    let output = lab.run(&["check", "IMG"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!output.stdout.is_empty());
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        complaint.ends_with("hint: `e2fsck -f` can mend it\n"),
+        "{complaint}"
+    );
+}

@@ -7,6 +7,7 @@
 
 mod bake_bad_input;
 mod bake_images;
+mod bake_program;
 mod check_commands;
 mod check_files;
 mod check_projects;

@@ -1,6 +1,6 @@
 //! What a bake changes in one guest file, for a person to read: the cause, the attributes, and a unified diff.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use similar::TextDiff;
@@ -29,7 +29,7 @@ pub struct FileDiff {
     /// What happens to it.
     pub effect: Effect,
     /// The project lines that asked for it.
-    #[serde(serialize_with = "as_lines")]
+    #[serde(serialize_with = "as_places")]
     pub origins: Vec<Origin>,
     /// Kind, mode, owner and link text where they change, one a line, such as `mode 0644 -> 0600`.
     pub attributes: Vec<String>,
@@ -40,13 +40,41 @@ pub struct FileDiff {
 /// Tells what `edits` change in the guest that `view` shows, path by path; what stays is left out.
 pub fn diff(view: &dyn GuestView, edits: &EditList) -> Result<Vec<FileDiff>, ViewError> {
     let after = EditedView::new(view, edits);
+    let secrets = secrets(&after)?;
     let mut files = Vec::new();
     for (edit, effect) in effective(view, edits)? {
         if effect != Effect::None {
-            files.push(file_diff(view, &after, edit, effect)?);
+            let mut file = file_diff(view, &after, edit, effect)?;
+            for origin in &mut file.origins {
+                hide(origin, &secrets);
+            }
+            files.push(file);
         }
     }
     Ok(files)
+}
+
+/// Every password hash that the guest will have.
+fn secrets(after: &dyn GuestView) -> Result<BTreeSet<String>, ViewError> {
+    let mut secrets = BTreeSet::new();
+    for path in PASSWORD_FILES {
+        let path = GuestPath::new(path).expect("the paths are written in this file");
+        let bytes = after.read(&path)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let hashes = text.lines().filter_map(password_of).map(|(_, password)| password);
+        secrets.extend(hashes.filter(|password| is_hash(password)).map(str::to_owned));
+    }
+    Ok(secrets)
+}
+
+/// Puts a mark in the place of every hash that a project line spells out.
+fn hide(origin: &mut Origin, secrets: &BTreeSet<String>) {
+    if let Some(secret) = secrets
+        .iter()
+        .find(|secret| origin.text.contains(secret.as_str()))
+    {
+        origin.text = origin.text.replace(secret.as_str(), "<hash>").into();
+    }
 }
 
 fn file_diff(
@@ -197,9 +225,12 @@ fn is_hash(password: &str) -> bool {
     !matches!(password, "" | "x" | "*" | "!" | "!!" | "!*")
 }
 
-/// Writes origins as text.
-pub(super) fn as_lines<S: serde::Serializer>(origins: &[Origin], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(origins.iter().map(ToString::to_string))
+/// Writes origins as places; the lines themselves may hold password hashes, which no manifest needs.
+pub(super) fn as_places<S: serde::Serializer>(origins: &[Origin], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(origins.iter().map(|origin| match origin.line {
+        0 => origin.text.to_string(),
+        line => format!("{}:{line}", origin.file),
+    }))
 }
 
 impl fmt::Display for FileDiff {

@@ -1,6 +1,7 @@
 //! The sources of files to copy into guests, found in the files directory.
 
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::guest::{HostFiles, HostFilesError, HostNode, HostNodeKind};
 
 /// A directory that relative sources start from; absolute sources stand for themselves.
 #[derive(Debug)]
-pub(super) struct FilesDirectory<'a>(pub(super) &'a Path);
+pub struct FilesDirectory<'a>(pub &'a Path);
 
 impl HostFiles for FilesDirectory<'_> {
     fn walk(&self, source: &str) -> Result<Vec<HostNode>, HostFilesError> {
@@ -69,7 +70,11 @@ fn host_node(root: &Path, entry: &DirEntry) -> Result<HostNode, HostFilesError> 
 /// The error of a walk, with the file at fault.
 fn walk_error(root: &Path, error: walkdir::Error) -> PathError {
     let path: PathBuf = error.path().unwrap_or(root).to_path_buf();
-    PathError::on("read", path)(error.into())
+    // A walk that follows no links cannot end in a loop, the only fault that is not the system's.
+    let reason = error
+        .into_io_error()
+        .unwrap_or_else(|| io::ErrorKind::Other.into());
+    PathError::on("read", path)(reason)
 }
 
 #[cfg(test)]

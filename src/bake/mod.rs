@@ -17,6 +17,7 @@ mod guest_view;
 mod host_files;
 mod manifest;
 mod need;
+mod offline;
 mod plan;
 mod run;
 mod size;
@@ -26,10 +27,12 @@ mod worker;
 
 pub use diff::{FileDiff, diff};
 pub use error::{BakeError, HostError, HostFailure};
+pub use host_files::FilesDirectory;
 pub use manifest::{
     FORMAT, FileRecord, HostRecord, ImageRecord, LaunchRecord, Manifest, ProjectRecord, SwapRecord,
     TemplateRecord, Tool,
 };
 pub use need::Need;
+pub use offline::{OfflineError, edit_image};
 pub use plan::{FilePlan, HostPlan, Plan, Request, plan};
 pub use run::{Execution, Verify, bake, threads};

@@ -104,7 +104,7 @@ pub struct FilePlan {
     /// Its group.
     pub gid: u32,
     /// The project lines that asked for it.
-    #[serde(serialize_with = "super::diff::as_lines")]
+    #[serde(serialize_with = "super::diff::as_places")]
     pub origins: Vec<Origin>,
 }
 
