@@ -149,3 +149,41 @@ const CODES: [&str; 42] = [
     "variable-name",
     "empty-definition",
 ];
+
+/// The codes of the faults of a project of one file.
+fn codes(text: String) -> Vec<&'static str> {
+    let loader: TextLoader = [("p.mln", text)].into_iter().collect();
+    let loaded = load(&loader, "p.mln", &LoadOptions::default());
+    let faults = loaded.diagnostics.sorted();
+    faults.into_iter().map(|fault| fault.code).collect()
+}
+
+#[test]
+fn what_only_a_large_project_can_get_wrong_is_told_too() {
+    for (count, expected) in [(64, false), (65, true), (100, true)] {
+        let mut chain = vec!["superclass c0 { template t }".to_owned()];
+        chain.extend(
+            (1..count).map(|number| format!("superclass c{number} {{ superclass c{} }}", number - 1)),
+        );
+        for _ in ["as written", "the other way round"] {
+            chain.reverse();
+            let host = format!("host a {{ superclass c{}; template t }}", count - 1);
+            let found = codes(format!("global {{ project p }}\n{}\n{host}\n", chain.join("\n")));
+            assert_eq!(
+                found.contains(&"deep-inheritance"),
+                expected,
+                "{count}: {found:?}"
+            );
+        }
+    }
+    let mut variables = "global {\nproject p\n$v0 = t\n".to_owned();
+    for number in 1..100 {
+        writeln!(variables, "$v{number} = $v{}", number - 1).unwrap();
+    }
+    assert!(codes(format!("{variables}}}\nhost a {{ template $v99 }}\n")).contains(&"deep-variables"));
+    let mut disks = "global { project p }\nhost a {\ntemplate t\nswap 1M\nmount {\n".to_owned();
+    for number in 0..25 {
+        writeln!(disks, "data{number}.img /data{number} ext4").unwrap();
+    }
+    assert_eq!(codes(format!("{disks}}}\n}}\n")), ["too-many-disks"]);
+}

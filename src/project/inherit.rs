@@ -44,6 +44,8 @@ pub(super) struct Member {
     pub(super) own: Section,
     /// All that holds in it.
     pub(super) whole: Arc<Section>,
+    /// How many superclasses stand above it.
+    depth: usize,
 }
 
 /// Replaces variables and resolves inheritance.
@@ -138,7 +140,8 @@ impl<'a> Resolver<'a, '_> {
         let Some((word, own)) = self.classes.get(name).copied() else {
             return;
         };
-        if self.open.len() == DEPTH_MAX {
+        // One more than is allowed, so that a chain is refused by the same rule in whatever order it is written.
+        if self.open.len() > DEPTH_MAX {
             let problem = Problem::DeepInheritance { max: DEPTH_MAX };
             return self.variables.problems.add(problem, Some(word.span));
         }
@@ -167,7 +170,13 @@ impl<'a> Resolver<'a, '_> {
         let parent = self.parent(own);
         let owner = self.next_owner;
         self.next_owner += 1;
-        let inherited = parent.and_then(|parent| Some(Arc::clone(&self.done.get(parent)?.as_ref()?.whole)));
+        let parent = parent.and_then(|parent| self.done.get(parent)?.as_ref());
+        let inherited = parent.map(|parent| Arc::clone(&parent.whole));
+        let depth = parent.map_or(0, |parent| parent.depth + 1);
+        if depth > DEPTH_MAX {
+            let problem = Problem::DeepInheritance { max: DEPTH_MAX };
+            self.variables.problems.add(problem, Some(name.span));
+        }
         let own = self.resolve_own(own, inherited.as_deref(), owner);
         let whole = match &inherited {
             Some(inherited) => self.merge(inherited, &own),
@@ -177,6 +186,7 @@ impl<'a> Resolver<'a, '_> {
             name,
             own,
             whole: Arc::new(whole),
+            depth,
         }
     }
 
