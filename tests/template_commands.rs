@@ -122,7 +122,7 @@ fn wrong_command_lines_and_missing_templates_say_what_to_do() {
         &template(home.path(), &["build", "debian-12", "--type", "img"]),
         2,
         "",
-        "error: a template is built as ext2, ext3 or ext4, not as img\n",
+        "debian-12: failed\nerror: a template is built as ext2, ext3 or ext4, not as img\n",
     );
     ends(
         &template(home.path(), &["import", "/nowhere/lab.ext3"]),
@@ -141,7 +141,30 @@ fn building_without_the_programs_names_the_packages_that_bring_them() {
         &output,
         1,
         "",
-        "error: building needs mmdebstrap, apt-config, setpriv, unshare, tar: install the Debian packages apt \
+        "debian-12: failed\n\
+         error: building needs mmdebstrap, apt-config, setpriv, unshare, tar: install the Debian packages apt \
          mmdebstrap tar util-linux\n",
     );
+}
+
+#[test]
+fn the_skeleton_is_built_from_the_command_line_without_any_program() {
+    let home = tempfile::tempdir().unwrap();
+    let build = ["build", "skeleton", "--type", "ext2,ext4", "--size", "20M"];
+    let files = "skeleton-V1.0.ext2\nskeleton-V1.0.ext4\n";
+    let done = "skeleton: skeleton-V1.0.ext2 skeleton-V1.0.ext4\n";
+    ends(&template(home.path(), &build), 0, files, done);
+    let entries = json(&template(home.path(), &["build", "skeleton", "--json"]));
+    let built: Vec<_> = entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| &entry["file"])
+        .collect();
+    assert_eq!(
+        built,
+        ["skeleton-V1.1.ext2", "skeleton-V1.0.ext3", "skeleton-V1.1.ext4"]
+    );
+    let definitions = template(home.path(), &["build", "--json"]);
+    assert_eq!(json(&definitions), serde_json::json!(["debian-12", "skeleton"]));
 }

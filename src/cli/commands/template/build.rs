@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::super::super::error::CommandError;
+use super::super::super::progress;
 use super::super::Context;
-use crate::base::report::Silent;
+use crate::base::report::{Reporter, Silent};
 use crate::base::{ByteSize, Timestamp};
 use crate::template::{BuildHost, BuildOrder, Definition, Store, TemplateType, definitions};
 
@@ -51,7 +52,13 @@ pub(crate) fn run(arguments: &Args, store: &Store, context: &Context<'_>) -> Res
         apt_directory: PathBuf::from("/etc/apt"),
         is_root: context.environment.is_root,
     };
-    let entries = store.build(&order, &host, &Silent)?;
+    // A program wants one answer; how the build gets on is for people.
+    let reporter: Box<dyn Reporter> = if context.json {
+        Box::new(Silent)
+    } else {
+        progress::reporter(context)
+    };
+    let entries = store.build(&order, &host, &*reporter)?;
     if context.json {
         return context.ui.answer_json(&entries);
     }
