@@ -42,6 +42,7 @@ mod show_values;
 mod support;
 mod template_commands;
 mod template_debian;
+mod template_import;
 mod template_interrupted;
 mod template_skeleton;
 mod template_store;

@@ -13,6 +13,7 @@ pub(crate) mod project;
 mod random;
 pub(crate) mod recovery;
 pub(crate) mod scripts;
+pub(crate) mod store;
 pub(crate) mod templates;
 mod tree;
 pub(crate) mod xl;
