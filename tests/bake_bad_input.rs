@@ -190,3 +190,76 @@ fn a_link_of_the_template_that_leads_outside_stays_inside() {
     let inside = outside.to_str().unwrap().as_bytes();
     assert_eq!(tree.0[inside].content, Content::of(b"www1\n"));
 }
+
+/// Writes one byte into a template as soon as a host is being written.
+struct Meddler(std::path::PathBuf);
+
+impl mln_image::base::report::Reporter for Meddler {
+    fn begin(&self, _total: usize) {}
+
+    fn stage(&self, _name: &str, stage: &str) {
+        if stage == "write" {
+            poke(&self.0, 40 << 20, b"x");
+        }
+    }
+
+    fn done(&self, _name: &str, _summary: &str) {}
+
+    fn failed(&self, _name: &str, _message: &str) {}
+
+    fn end(&self) {}
+}
+
+#[test]
+fn a_template_that_changes_meanwhile_gives_no_image() {
+    let bakery = Bakery::with_template(ExtKind::Ext4);
+    let template = bakery.template(ExtKind::Ext4);
+    // A moment that is told apart from now whatever the clock's grain.
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let file = OpenOptions::new().write(true).open(&template).unwrap();
+    file.set_modified(old).unwrap();
+    let farm = project("farm", [small_host(ExtKind::Ext4, "www1")]);
+    let place = bakery.path("projects");
+    let error = bakery.bake_to(&place, &farm, &Meddler(template)).unwrap_err();
+    assert_eq!(
+        told(&bakery, &error),
+        "www1: the template `PLACE/templates/small.ext4` was changed while it was in use"
+    );
+    assert_eq!(
+        files_below(&place),
+        [".farm.lock"],
+        "no image under a final name, and no left-over"
+    );
+}
+
+#[test]
+fn a_disk_without_space_is_told_and_keeps_nothing_half_done() {
+    let bakery = Bakery::with_template(ExtKind::Ext4);
+    let noise: Vec<u8> = (0..12_000_000_u64)
+        .map(|number| (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
+        .collect();
+    std::io::Write::write_all(&mut fs::File::create(bakery.path("files/noise")).unwrap(), &noise).unwrap();
+    let mut host = small_host(ExtKind::Ext4, "www1");
+    host.files = vec![of(FileCopy {
+        source: "noise".to_owned(),
+        destination: "/noise".parse().unwrap(),
+        into_directory: false,
+        mode: None,
+    })];
+    let disk = bakery.path("disk.img");
+    crate::support::Mkfs::new(ExtKind::Ext4, BlockSize(4096), 12 << 20).make(&disk, None);
+    let mounted = crate::support::Mounted::new(&disk, "ext4");
+    let error = bakery
+        .bake_to(
+            mounted.path(),
+            &project("farm", [host]),
+            &mln_image::base::report::Silent,
+        )
+        .unwrap_err();
+    let text = told(&bakery, &error);
+    assert!(
+        text.starts_with("www1: cannot ") && text.ends_with(": No space left on device (os error 28)"),
+        "{text}"
+    );
+    assert_eq!(files_below(mounted.path()), [".farm.lock"]);
+}

@@ -76,8 +76,13 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, Bake
     let bases = scan_all(plan, &mut failures);
     let (templates, hosts) = rayon::join(|| template_records(plan), || bake_hosts(&shared, plan, &bases));
     execution.reporter.end();
-    let templates = gather(templates, &mut failures);
     let hosts = gather(hosts, &mut failures);
+    // A template that changed meanwhile is told by its hosts already.
+    let templates = if failures.is_empty() {
+        gather(templates, &mut failures)
+    } else {
+        Vec::new()
+    };
     if !failures.is_empty() {
         return Err(BakeError::hosts(failures, total));
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use mln_image::bake::{self, BakeError, Execution, Manifest, Request, Verify};
 use mln_image::base::Timestamp;
 use mln_image::base::atomic::Durability;
-use mln_image::base::report::Silent;
+use mln_image::base::report::{Reporter, Silent};
 use mln_image::launch::LaunchSettings;
 use mln_image::project::Project;
 use mln_image::store::{Existing, Projects};
@@ -80,25 +80,30 @@ impl Bakery {
 
     /// Plans and bakes `project`.
     pub(crate) fn bake(&self, project: &Project) -> Result<Manifest, BakeError> {
-        let templates = Store::open(self.path("templates"));
-        self.bake_from(project, &templates)
+        self.bake_to(&self.path("projects"), project, &Silent)
     }
 
-    /// The same from another store of templates.
-    pub(crate) fn bake_from(&self, project: &Project, templates: &Store) -> Result<Manifest, BakeError> {
-        let projects = Projects::at(&self.path("projects"));
+    /// The same below `place`, telling `reporter`.
+    pub(crate) fn bake_to(
+        &self,
+        place: &Path,
+        project: &Project,
+        reporter: &dyn Reporter,
+    ) -> Result<Manifest, BakeError> {
+        let projects = Projects::at(place);
+        let templates = Store::open(self.path("templates"));
         let execution = Execution {
             projects: &projects,
             existing: self.existing,
             verify: self.verify,
             durability: Durability::NoSync,
-            reporter: &Silent,
+            reporter,
         };
         let launch = LaunchSettings::new(PathBuf::new());
         let request = Request {
             project,
             project_text: b"project text\n",
-            templates,
+            templates: &templates,
             files: &self.path("files"),
             substitutions: &self.substitutions,
             projects: &projects,
