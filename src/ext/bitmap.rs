@@ -87,21 +87,20 @@ impl Bitmap {
 
     /// The first clear bit from `from` on.
     pub(crate) fn next_clear(&self, from: u32) -> Option<u32> {
-        self.next(from.max(self.first_clear), 0xFF, |bitmap, bit| {
-            !bitmap.is_set(bit)
-        })
+        let range = from.max(self.first_clear)..self.bits;
+        self.next(range, 0xFF, |bitmap, bit| !bitmap.is_set(bit))
     }
 
-    /// The first set bit from `from` on, or the end.
-    pub(crate) fn next_set(&self, from: u32) -> u32 {
-        self.next(from, 0, Self::is_set).unwrap_or(self.bits)
+    /// The first set bit of `range`, or the range's end. Bits beyond the group's own are not looked at.
+    pub(crate) fn next_set(&self, range: Range<u32>) -> u32 {
+        let end = range.end.min(self.bits);
+        self.next(range.start..end, 0, Self::is_set).unwrap_or(end)
     }
 
     /// The first run of clear bits from `from` on, at most `longest` bits long.
     pub(crate) fn next_clear_run(&self, from: u32, longest: u32) -> Option<Range<u32>> {
         let start = self.next_clear(from)?;
-        let end = self.next_set(start).min(start.saturating_add(longest));
-        Some(start..end)
+        Some(start..self.next_set(start..start.saturating_add(longest)))
     }
 
     /// Remembers that all bits below `bit` are set.
@@ -125,7 +124,7 @@ impl Bitmap {
         let mut runs = Vec::new();
         let mut bit = 0;
         while bit < self.bits {
-            let start = self.next_set(bit);
+            let start = self.next_set(bit..self.bits);
             let end = self.next_clear(start).unwrap_or(self.bits);
             if start < end {
                 runs.push(start..end);
@@ -135,10 +134,10 @@ impl Bitmap {
         runs
     }
 
-    /// The first bit from `from` on for which `wanted` holds; whole bytes that are `skip` have none.
-    fn next(&self, from: u32, skip: u8, wanted: impl Fn(&Self, u32) -> bool) -> Option<u32> {
-        let mut bit = from;
-        while bit < self.bits {
+    /// The first bit of `range` for which `wanted` holds; whole bytes that are `skip` have none.
+    fn next(&self, range: Range<u32>, skip: u8, wanted: impl Fn(&Self, u32) -> bool) -> Option<u32> {
+        let mut bit = range.start;
+        while bit < range.end {
             let is_byte_start = bit.trailing_zeros() >= 3;
             if is_byte_start && self.bytes.get(index(bit.wrapping_shr(3))) == Some(&skip) {
                 bit = bit.saturating_add(8);

@@ -67,11 +67,12 @@ impl Claims {
                 .groups
                 .entry(group)
                 .or_insert_with(|| Bitmap::empty(block_len, bits));
-            let taken = bitmap.next_set(place);
-            if taken < place.saturating_add(room) && outcome == Claim::Granted {
+            let wanted = place..place.saturating_add(room);
+            let taken = bitmap.next_set(wanted.clone());
+            if taken < wanted.end && outcome == Claim::Granted {
                 outcome = Claim::Taken(self.geometry.group_start(group).plus(taken.into()));
             }
-            bitmap.put(place..place.saturating_add(room), true);
+            bitmap.put(wanted, true);
             block = block.plus(room.into());
         }
         outcome
