@@ -11,7 +11,7 @@ use super::error::{BakeError, HostError, HostFailure, gather};
 use super::manifest::{FORMAT, HostRecord, Manifest, ProjectRecord, TemplateRecord, Tool};
 use super::plan::{HostPlan, Plan};
 use super::template::Source;
-use super::worker::{Shared, bake_host};
+use super::worker::{Shared, bake_batch};
 use crate::base::ByteSize;
 use crate::base::atomic::Durability;
 use crate::base::report::Reporter;
@@ -128,31 +128,77 @@ fn scan_all<'a>(plan: &'a Plan<'_>, failures: &mut Vec<HostFailure>) -> BTreeMap
     bases
 }
 
-/// Bakes every host whose template could be read.
+/// How many hosts of one template are written side by side, at the most: more would gain little, and each holds its
+/// changes in memory.
+const BATCH_HOSTS: usize = 8;
+
+/// Some hosts of one template.
+struct Batch<'a> {
+    source: &'a Source,
+    base: &'a Arc<BaseImage>,
+    /// The hosts, each with its place in the plan.
+    hosts: Vec<(usize, &'a HostPlan)>,
+}
+
+/// Bakes every host whose template could be read; the outcomes are in the plan's order.
 fn bake_hosts(
     shared: &Shared<'_>,
     plan: &Plan<'_>,
     bases: &BTreeMap<&str, Arc<BaseImage>>,
 ) -> Vec<Result<HostRecord, HostFailure>> {
-    plan.hosts()
+    let mut outcomes: Vec<_> = batches(plan, bases)
         .par_iter()
         .with_max_len(1)
-        .filter_map(|host| {
-            let base = bases.get(host.source.as_str())?;
-            let source = plan.sources.get(&host.source)?;
-            Some(bake_and_report(shared, host, source, base))
-        })
+        .flat_map_iter(|batch| bake_and_report(shared, batch))
+        .collect();
+    outcomes.sort_by_key(|(place, _)| *place);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// Divides the hosts among the threads, at most [`BATCH_HOSTS`] of one template together.
+fn batches<'a>(plan: &'a Plan<'_>, bases: &'a BTreeMap<&str, Arc<BaseImage>>) -> Vec<Batch<'a>> {
+    let mut batches = Vec::new();
+    for (name, source) in &plan.sources {
+        let Some(base) = bases.get(name.as_str()) else {
+            continue;
+        };
+        let hosts: Vec<_> = plan
+            .hosts()
+            .iter()
+            .enumerate()
+            .filter(|(_, host)| host.source == *name)
+            .collect();
+        let size = hosts
+            .len()
+            .div_ceil(rayon::current_num_threads())
+            .clamp(1, BATCH_HOSTS);
+        batches.extend(hosts.chunks(size).map(|hosts| Batch {
+            source,
+            base,
+            hosts: hosts.to_vec(),
+        }));
+    }
+    batches
+}
+
+fn bake_and_report(shared: &Shared<'_>, batch: &Batch<'_>) -> Vec<(usize, Result<HostRecord, HostFailure>)> {
+    let plans: Vec<&HostPlan> = batch.hosts.iter().map(|(_, host)| *host).collect();
+    let outcomes = bake_batch(shared, batch.source, batch.base, &plans);
+    batch
+        .hosts
+        .iter()
+        .zip(outcomes)
+        .map(|((place, host), outcome)| (*place, report(shared.execution.reporter, host, outcome)))
         .collect()
 }
 
-fn bake_and_report(
-    shared: &Shared<'_>,
+/// Tells the reporter what became of `host`.
+fn report(
+    reporter: &dyn Reporter,
     host: &HostPlan,
-    source: &Source,
-    base: &Arc<BaseImage>,
+    outcome: Result<HostRecord, HostError>,
 ) -> Result<HostRecord, HostFailure> {
-    let reporter = shared.execution.reporter;
-    match bake_host(shared, source, base, host) {
+    match outcome {
         Ok(record) => {
             reporter.done(host.name.as_str(), &summary(&record));
             Ok(record)

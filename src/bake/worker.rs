@@ -1,4 +1,4 @@
-//! One host from its plan to its finished files.
+//! A few hosts from their plans to their finished files.
 //!
 //! Everything is made beside its final place first; only when all of it is whole do the files get their names.
 
@@ -22,7 +22,7 @@ use crate::base::digest::Sha256Digest;
 use crate::base::{AtomicFile, FileKind, PathError};
 use crate::block::{Delta, Overlay};
 use crate::ext::{Follow, Fs, InodeNo};
-use crate::image::{BaseImage, RawWriter, swap};
+use crate::image::{BaseImage, RawOrder, RawWriter, swap};
 use crate::launch::LaunchFile;
 use crate::store::{HostPlaces, Workspace};
 
@@ -35,26 +35,83 @@ pub(super) struct Shared<'a> {
     pub(super) execution: &'a Execution<'a>,
 }
 
-/// Bakes one host from `source`, whose bytes are `base`.
-pub(super) fn bake_host(
+/// A host whose image is computed but not written.
+struct Computed {
+    delta: Delta,
+    files: Vec<FileRecord>,
+    places: HostPlaces,
+}
+
+/// Bakes several hosts from `source`, whose bytes are `base`; the outcomes are in the order of `plans`. Their images
+/// are written side by side, and a host that fails does not stop the others.
+pub(super) fn bake_batch(
+    shared: &Shared<'_>,
+    source: &Source,
+    base: &Arc<BaseImage>,
+    plans: &[&HostPlan],
+) -> Vec<Result<HostRecord, HostError>> {
+    let mut outcomes: Vec<_> = plans
+        .iter()
+        .map(|plan| compute(shared, source, base, plan).map(Some))
+        .collect();
+    let computed: Vec<&Computed> = outcomes.iter().flatten().flatten().collect();
+    let destinations: Vec<_> = computed.iter().map(|host| host.places.root_image()).collect();
+    let orders: Vec<_> = computed
+        .iter()
+        .zip(&destinations)
+        .map(|(host, destination)| RawOrder {
+            delta: &host.delta,
+            destination,
+        })
+        .collect();
+    let mut images = shared.writer.write_batch(base, &orders).into_iter();
+    plans
+        .iter()
+        .zip(&mut outcomes)
+        .map(|(plan, outcome)| {
+            let host = std::mem::replace(outcome, Ok(None))?.expect("a host that did not fail was computed");
+            let image = images
+                .next()
+                .expect("each computed host has an image or an error");
+            finish(shared, source, base, plan, host, image.map(|(file, _)| file)?)
+        })
+        .collect()
+}
+
+/// Computes a host's image in memory.
+fn compute(
     shared: &Shared<'_>,
     source: &Source,
     base: &Arc<BaseImage>,
     plan: &HostPlan,
-) -> Result<HostRecord, HostError> {
+) -> Result<Computed, HostError> {
     let stage = |stage: &str| shared.execution.reporter.stage(plan.name.as_str(), stage);
     stage("configure");
     let overlay = Arc::new(Overlay::new(base.clone()));
     let files = configure(shared, source, overlay.clone(), plan)?;
     let overlay = Arc::into_inner(overlay).expect("the file system, which alone shared the overlay, is gone");
     let delta = overlay.finish()?;
-    stage("write");
     let places = shared.workspace.make_host(&plan.name)?;
+    stage("write");
+    Ok(Computed { delta, files, places })
+}
+
+/// Makes the files beside a host's image, which is written to `file`, and gives them all their names.
+fn finish(
+    shared: &Shared<'_>,
+    source: &Source,
+    base: &BaseImage,
+    plan: &HostPlan,
+    host: Computed,
+    file: AtomicFile,
+) -> Result<HostRecord, HostError> {
+    let Computed { delta, files, places } = host;
     let mut finished = Finished::default();
-    let image = write_image(shared, base, &delta, &places, &mut finished)?;
+    let image = prove_image(shared, base, &delta, &places, &file)?;
+    finished.0.push(file);
     let swap = write_swap(shared, plan, &places, &mut finished)?;
     let launch = write_launch(&plan.launch, &places, &mut finished)?;
-    stage("finish");
+    shared.execution.reporter.stage(plan.name.as_str(), "finish");
     source.template().ensure_unchanged()?;
     shared.workspace.unseal()?;
     finished.persist(shared.execution.durability)?;
@@ -107,22 +164,20 @@ fn configure(
         .collect()
 }
 
-fn write_image(
+/// Tells what was written to `file`, and holds it against that if everything is to be proved.
+fn prove_image(
     shared: &Shared<'_>,
     base: &BaseImage,
     delta: &Delta,
     places: &HostPlaces,
-    finished: &mut Finished,
+    file: &AtomicFile,
 ) -> Result<ImageRecord, HostError> {
-    let path = places.root_image();
-    let (file, _) = shared.writer.write(base, delta, &path)?;
     let blake3 = base.digest(delta)?;
     if shared.execution.verify == Verify::Full {
         verify::compare(file.temporary_path(), blake3)?;
     }
-    finished.0.push(file);
     Ok(ImageRecord {
-        file: relative(&path),
+        file: relative(&places.root_image()),
         len_bytes: delta.len_bytes(),
         blake3,
         changed_units: delta.changed_units(),

@@ -37,4 +37,4 @@ pub use base_image::BaseImage;
 pub use digest::Blake3Digest;
 pub use error::ImageError;
 pub use ranges::Ranges;
-pub use raw::{RawWriter, Written};
+pub use raw::{RawOrder, RawWriter, Written};
