@@ -31,4 +31,4 @@ pub use faulty::FaultyDevice;
 pub use file::FileDevice;
 pub use memory::MemoryDevice;
 pub use overlay::Overlay;
-pub use unit::UNIT_BYTES;
+pub use unit::{UNIT_BYTES, is_zero};

@@ -8,7 +8,7 @@ use super::base_image::BaseImage;
 use super::digest::{ChainingValue, LEAF, LEAF_BYTES, hash_leaf};
 use super::error::ImageError;
 use super::ranges::{Ranges, len_of, pieces};
-use crate::block::{BlockDevice as _, UNIT_BYTES};
+use crate::block::{BlockDevice as _, UNIT_BYTES, is_zero};
 
 /// How many leaves one task works on: 16 MiB.
 const TASK_LEAVES: u64 = 256;
@@ -82,13 +82,4 @@ fn note_data(base: &BaseImage, range: &Range<u64>, data: &[u8], found: &mut Foun
         }
     }
     any
-}
-
-/// Whether all of `bytes` are zero.
-pub(super) fn is_zero(bytes: &[u8]) -> bool {
-    // The first difference ends a run of memory comparisons, which are far faster than a loop over bytes.
-    const ZEROS: [u8; UNIT_BYTES] = [0; UNIT_BYTES];
-    bytes
-        .chunks(UNIT_BYTES)
-        .all(|chunk| ZEROS.get(..chunk.len()) == Some(chunk))
 }

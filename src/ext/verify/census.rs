@@ -6,6 +6,7 @@ use super::claims::Claims;
 use super::finding::Report;
 use super::inodes::judge;
 use crate::base::FileKind;
+use crate::block::is_zero;
 use crate::ext::error::{ExtError, Place};
 use crate::ext::feature;
 use crate::ext::fs::Fs;
@@ -99,16 +100,15 @@ impl Census {
         while left > 0 {
             let here = left.min(per_block);
             let bytes = fs.read_block(block)?;
-            if bytes.iter().any(|byte| *byte != 0) {
+            if is_zero(&bytes) {
+                number = number.saturating_add(here);
+            } else {
                 for bytes in bytes.chunks(geometry.inode_len()).take(index(here)) {
-                    if let Some(inode) = InodeNo::new(number).filter(|_| bytes.iter().any(|byte| *byte != 0))
-                    {
+                    if let Some(inode) = InodeNo::new(number).filter(|_| !is_zero(bytes)) {
                         judge(fs, &Node::new(inode, bytes.to_vec()), self, claims, report)?;
                     }
                     number = number.saturating_add(1);
                 }
-            } else {
-                number = number.saturating_add(here);
             }
             left = left.saturating_sub(here);
             block = block.plus(1);

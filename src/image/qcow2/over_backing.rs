@@ -16,13 +16,12 @@ use zerocopy::big_endian::{U16, U64};
 
 use super::super::backing::{Backing, DeltaWritten};
 use super::super::run_writer::RunWriter;
-use super::super::scan::is_zero;
 use super::backing_name::backing_name;
 use super::error::QcowError;
 use super::raw::{COPIED, READS_AS_ZERO};
 use super::tables::{ClusterBits, HeaderFields, RefcountPlace, number, push_table, set};
 use crate::base::{AtomicFile, PathError};
-use crate::block::{BlockDevice, Delta, FileDevice};
+use crate::block::{BlockDevice, Delta, FileDevice, is_zero};
 
 /// Clusters of 4 KiB: units of the delta.
 const BITS: ClusterBits = ClusterBits(12);

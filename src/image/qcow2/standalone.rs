@@ -20,12 +20,11 @@ use zstd::bulk::Compressor;
 use super::super::base_image::BaseImage;
 use super::super::ranges::{Ranges, len_of};
 use super::super::run_writer::RunWriter;
-use super::super::scan::is_zero;
 use super::error::QcowError;
 use super::raw::{COMPRESSED, COPIED};
 use super::tables::{ClusterBits, HeaderFields, RefcountPlace, number, push_table, set};
 use crate::base::{AtomicFile, PathError};
-use crate::block::{BlockDevice, Delta, FileDevice, UNIT_BYTES};
+use crate::block::{BlockDevice, Delta, FileDevice, UNIT_BYTES, is_zero};
 
 /// Clusters of 64 KiB, QEMU's usual: a compressor needs something to look back at.
 const BITS: ClusterBits = ClusterBits(16);

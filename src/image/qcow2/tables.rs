@@ -4,13 +4,12 @@ use zerocopy::big_endian::{U16, U32, U64};
 use zerocopy::{Immutable, IntoBytes};
 
 use super::super::run_writer::RunWriter;
-use super::super::scan::is_zero;
 use super::error::QcowError;
 use super::raw::{
     COMPRESSION_ZSTD, EXTENSION_BACKING_FORMAT, HEADER_LENGTH, Header, HeaderExtension,
     INCOMPATIBLE_COMPRESSION_TYPE, MAGIC, MOST_L1_BYTES, REFCOUNT_ORDER, VERSION,
 };
-use crate::block::{DeviceError, UNIT_BYTES};
+use crate::block::{DeviceError, UNIT_BYTES, is_zero};
 
 /// The bytes of an entry of the L1, L2 and refcount tables.
 const ENTRY_BYTES: u64 = 8;

@@ -10,11 +10,10 @@ use rustix::io::Errno;
 
 use super::Written;
 use crate::base::PathError;
-use crate::block::{BlockDevice as _, Delta, UNIT_BYTES};
+use crate::block::{BlockDevice as _, Delta, UNIT_BYTES, is_zero};
 use crate::image::base_image::{BaseImage, failed_on};
 use crate::image::error::ImageError;
 use crate::image::ranges::{Ranges, len_of, pieces};
-use crate::image::scan::is_zero;
 
 /// How many bytes of changes are written at once.
 const BUFFER_BYTES: usize = 1 << 18;

@@ -9,12 +9,11 @@ use zerocopy::big_endian::{U32, U64};
 
 use super::super::backing::{Backing, DeltaWritten, UNIT};
 use super::super::run_writer::RunWriter;
-use super::super::scan::is_zero;
 use super::error::CowError;
 use super::layout::{ALIGNMENT, Layout, SECTOR};
 use super::raw::{COW_BITMAP, COW_MAGIC, COW_VERSION, CowHeaderV3, PATH_LEN_V3};
 use crate::base::{AtomicFile, PathError};
-use crate::block::{BlockDevice, Delta, DeviceError, FileDevice, UNIT_BYTES};
+use crate::block::{BlockDevice, Delta, DeviceError, FileDevice, UNIT_BYTES, is_zero};
 
 /// How many bytes of the bitmap are written at once; all-zero ones stay holes.
 const BITMAP_PAGE: u64 = 4096;
