@@ -73,6 +73,14 @@ fn an_image_is_imported_listed_shown_and_removed() {
     assert_eq!(info["blocks"], 4096);
     let source = fs::canonicalize(&image).unwrap();
     assert_eq!(info["source"], format!("imported from {}", source.display()));
+    let by_hand = template(home.path(), &["info", "by-hand.ext3"]);
+    let names: Vec<_> = by_hand
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| *byte == b':').next())
+        .collect();
+    assert_eq!(names.last(), Some(&&b""[..]));
+    assert_eq!(names[names.len() - 2], b"features", "{by_hand:?}");
     let output = template(home.path(), &["info", "lab-V1.0.ext3"]);
     let lines = String::from_utf8(output.stdout).unwrap();
     assert!(lines.ends_with("message: for the lab\n"), "{lines}");

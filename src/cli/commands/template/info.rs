@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Args, store: &Store, context: &Context<'_>) -> Res
         ("free inodes", json!(file_system.free_inodes)),
         ("features", json!(file_system.features.join(" "))),
     ];
-    facts.extend(template.entry().map(record).unwrap_or_default());
+    facts.extend(template.entry().map(record).into_iter().flatten());
     if context.json {
         let object = facts
             .into_iter()
