@@ -98,9 +98,8 @@ impl Fs {
         for group in dirty {
             let number = self.groups.block_of(&self.superblock, *group);
             if let Some(bytes) = self.groups.block(&self.superblock, number) {
-                writes
-                    .entry(table_block(&self.superblock, number))
-                    .or_insert_with(|| bytes.into());
+                // What else was stored there was a reserved block before the file system grew over it.
+                writes.insert(table_block(&self.superblock, number), bytes.into());
             }
         }
     }

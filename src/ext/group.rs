@@ -93,6 +93,9 @@ impl GroupTable {
     pub(crate) fn extend(&mut self, superblock: &Superblock) {
         let geometry = superblock.geometry();
         let blocks = index(geometry.descriptor_blocks());
+        // The last block may hold descriptors of groups that an earlier shrink cut off.
+        let end = self.dirty.len().saturating_mul(self.descriptor_len);
+        self.bytes.get_mut(end..).unwrap_or_default().fill(0);
         self.bytes
             .resize(blocks.saturating_mul(geometry.block_size.buffer_len()), 0);
         self.dirty.resize(index(geometry.groups_count), false);

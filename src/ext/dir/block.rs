@@ -74,7 +74,8 @@ pub(crate) fn insert(
     let head = EntryHead {
         inode: Some(inode),
         len: len.saturating_sub(used),
-        code,
+        // Without the feature the byte is the upper half of the name's length.
+        code: if has_filetype { code } else { 0 },
     };
     put_entry(bytes, start.saturating_add(used), head, name);
     Ok(true)

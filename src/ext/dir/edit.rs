@@ -12,7 +12,7 @@ use crate::ext::feature;
 use crate::ext::fs::Fs;
 use crate::ext::inode::{FLAG_INDEX, Node};
 use crate::ext::map::{FileMap, Run, push};
-use crate::ext::types::{FsBlock, InodeNo, index, wide};
+use crate::ext::types::{FileBlock, FsBlock, InodeNo, index, wide};
 
 impl Fs {
     /// The directory `inode`, to edit.
@@ -121,9 +121,11 @@ impl Fs {
         let count = u32::try_from(layout.blocks.len()).unwrap_or(u32::MAX);
         let map = self.resize_directory(&mut node, map, count)?;
         for (number, bytes) in (0..).zip(layout.blocks) {
-            if let Some(run) = map.find(number) {
-                self.put_block(run.start, bytes);
-            }
+            let run = map.find(number).ok_or_else(|| {
+                let place = Place::Directory(inode, FileBlock(number));
+                ExtError::corrupt(place, "block", "a mapped one", "a hole")
+            })?;
+            self.put_block(run.start, bytes);
         }
         let len_bytes = wide(index(count)).saturating_mul(self.block_size().bytes().into());
         node.set_size_in_bytes(len_bytes);
@@ -134,18 +136,22 @@ impl Fs {
     /// Gives a directory exactly `count` blocks.
     fn resize_directory(&mut self, node: &mut Node, map: FileMap, count: u32) -> Result<FileMap, ExtError> {
         let mut runs: Vec<Run> = Vec::new();
-        for run in map.runs() {
-            if let Some(head) = run.head_before(count) {
-                push(&mut runs, head);
-            }
-            if let Some(tail) = run.tail_from(count.max(run.file_block)) {
-                self.free_blocks(tail.start, tail.count.into())?;
-            }
-        }
         let end = |runs: &[Run]| {
             runs.last()
                 .map_or(0, |run| u32::try_from(run.end()).unwrap_or(u32::MAX))
         };
+        for run in map.runs() {
+            // Behind a directory's length there may be holes and blocks that were never written.
+            let is_next = run.file_block == end(&runs) && !run.is_unwritten;
+            let head = run.head_before(count).filter(|_| is_next);
+            let kept = head.as_ref().map_or(0, |head| head.count);
+            if let Some(tail) = run.tail_from(run.file_block.saturating_add(kept)) {
+                self.free_blocks(tail.start, tail.count.into())?;
+            }
+            if let Some(head) = head {
+                push(&mut runs, head);
+            }
+        }
         while end(&runs) < count {
             let file_block = end(&runs);
             let goal = runs.last().map_or_else(
