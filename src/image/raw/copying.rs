@@ -44,11 +44,13 @@ pub(super) fn copy_base(base: &BaseImage, copies: &mut [(usize, Copying<'_>)]) {
             for (_, copy) in wanting {
                 // A failed read is repeated for each image, so that each has an error of its own to tell.
                 if !is_read && let Err(error) = base.read_at(piece.start, bytes) {
-                    copy.outcome = Err(error.into());
+                    copy.fail(error.into());
                     continue;
                 }
                 is_read = true;
-                copy.outcome = copy.put(&piece, bytes);
+                if let Err(error) = copy.put(&piece, bytes) {
+                    copy.fail(error);
+                }
             }
         }
     }
@@ -86,6 +88,13 @@ impl<'a> Copying<'a> {
                 .write_all(run.start, bytes.expect("the run was cut to the piece"))?;
         }
         Ok(())
+    }
+
+    /// Gives up: what was written so far gives its room to the other images.
+    fn fail(&mut self, error: ImageError) {
+        // The file is a temporary that goes anyway; that it does not get shorter is no further harm.
+        drop(self.target.file.set_len(0));
+        self.outcome = Err(error);
     }
 
     /// Writes the changes, once all data of the base is there.
