@@ -94,3 +94,22 @@ fn a_reader_that_goes_away_is_no_error() {
         .unwrap();
     ends(&output, 0, "", "");
 }
+
+#[test]
+fn a_project_without_hosts_is_neither_planned_nor_baked() {
+    let home = tempfile::tempdir().unwrap();
+    fs::File::create(home.path().join("empty.mln"))
+        .and_then(|mut file| std::io::Write::write_all(&mut file, b"global {\n    project empty\n}\n"))
+        .unwrap();
+    let complaint = "error: project `empty` has no hosts\n\
+                     hint: plugins, such as `autoenum`, make none in this version: write `host NAME { }`\n";
+    for command in ["plan", "bake"] {
+        let output = program(home.path())
+            .args([command, "empty.mln", "--template", "a=b"])
+            .current_dir(home.path())
+            .output()
+            .unwrap();
+        ends(&output, 2, "", complaint);
+    }
+    assert!(!home.path().join("mln").exists());
+}

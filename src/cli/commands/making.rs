@@ -9,6 +9,7 @@ use super::super::error::{CommandError, chain};
 use super::Context;
 use crate::bake::{self, BakeError, HostFailure, Plan, Request};
 use crate::base::Timestamp;
+use crate::diag::nearest;
 use crate::launch::LaunchSettings;
 use crate::project::{Project, Settings};
 use crate::store::{Projects, StoreError};
@@ -55,6 +56,12 @@ impl MakingArgs {
     /// Loads the project and finds the rest.
     pub(crate) fn gather<'a>(&self, context: &'a Context<'a>) -> Result<Material<'a>, CommandError> {
         let loaded = self.project.load(context)?;
+        if loaded.project.hosts.is_empty() {
+            let error = CommandError::usage(format!("project `{}` has no hosts", loaded.project.name));
+            return Err(
+                error.hint("plugins, such as `autoenum`, make none in this version: write `host NAME { }`")
+            );
+        }
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Material {
             project: loaded.project,
@@ -71,6 +78,15 @@ impl MakingArgs {
 }
 
 impl Material<'_> {
+    /// Refuses a name that no host of the project has.
+    pub(crate) fn require_hosts(&self, wanted: &[String]) -> Result<(), CommandError> {
+        let names: Vec<&str> = self.project.hosts.iter().map(|host| host.name.as_str()).collect();
+        match wanted.iter().find(|host| !names.contains(&host.as_str())) {
+            Some(host) => Err(no_such_host(host, &names)),
+            None => Ok(()),
+        }
+    }
+
     /// Does `work` in as many threads as the user wants.
     pub(crate) fn in_threads<T: Send>(
         &self,
@@ -102,6 +118,15 @@ fn launch_settings(settings: &Settings) -> LaunchSettings {
         ramdisk: text(&settings.xen_ramdisk).or(default_ramdisk),
         lan_bridge: settings.xen_bridge.clone().unwrap_or(debian.lan_bridge),
         ..debian
+    }
+}
+
+/// The error for a host that the project, whose hosts are `names`, does not have.
+pub(crate) fn no_such_host(host: &str, names: &[&str]) -> CommandError {
+    let error = CommandError::usage(format!("the project has no host `{host}`"));
+    match nearest(host, names.iter().copied()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) struct Args {
 /// Prints the plan.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let material = arguments.making.gather(context)?;
+    material.require_hosts(&arguments.hosts)?;
     let answer = material.in_threads(|request| {
         let plan = bake::plan(request)?;
         let hosts = wanted(&plan, &arguments.hosts);

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::super::error::{CommandError, ErrorKind};
 use super::Context;
+use super::making::no_such_host;
 use super::project_file::{self, count};
-use crate::diag::{Diagnostic, Severity, nearest};
+use crate::diag::{Diagnostic, Severity};
 use crate::project::show;
 
 /// Show what holds in a project, as one `path = value` a line
@@ -46,14 +47,6 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         .map(|(path, value)| format!("{path} = {value}\n"))
         .collect();
     context.ui.answer(&lines.concat())
-}
-
-fn no_such_host(host: &str, names: &[&str]) -> CommandError {
-    let error = CommandError::usage(format!("the project has no host `{host}`"));
-    match nearest(host, names.iter().copied()) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error,
-    }
 }
 
 /// The values by path; a path that comes more than once, as in a list of files, has an array.
