@@ -107,7 +107,7 @@ pub enum HostError {
         source: ExtError,
     },
     /// Something of another kind is where an edit wants to put a file.
-    #[error("cannot write `{path}` in the guest: `{place}` is {}", kind_name(*kind))]
+    #[error("cannot write `{path}` in the guest: `{place}` is {}", kind.words())]
     InTheWay {
         /// The path.
         path: GuestPath,
@@ -170,19 +170,6 @@ impl BakeError {
     pub(super) fn hosts(mut failures: Vec<HostFailure>, total: usize) -> Self {
         failures.sort_by(|left, right| left.hosts.cmp(&right.hosts));
         Self::Hosts { failures, total }
-    }
-}
-
-/// The kind of a file, with its article.
-fn kind_name(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Regular => "a regular file",
-        FileKind::Directory => "a directory",
-        FileKind::Symlink => "a symbolic link",
-        FileKind::CharDevice => "a character device",
-        FileKind::BlockDevice => "a block device",
-        FileKind::Fifo => "a named pipe",
-        FileKind::Socket => "a socket",
     }
 }
 

@@ -49,6 +49,19 @@ impl FileKind {
         }
     }
 
+    /// The kind in words, with its article.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Regular => "a regular file",
+            Self::Directory => "a directory",
+            Self::Symlink => "a symbolic link",
+            Self::CharDevice => "a character device",
+            Self::BlockDevice => "a block device",
+            Self::Fifo => "a named pipe",
+            Self::Socket => "a socket",
+        }
+    }
+
     /// The kind's bits in a Unix mode word (`S_IFMT`).
     pub fn mode_bits(self) -> u16 {
         match self {

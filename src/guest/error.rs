@@ -27,7 +27,7 @@ pub enum GuestError {
     )]
     UnknownFamily,
     /// A configuration file is something else than a regular file.
-    #[error("`{path}` is {} in the guest, where a regular file is needed{}", kind_name(*kind), via(path, resolved))]
+    #[error("`{path}` is {} in the guest, where a regular file is needed{}", kind.words(), via(path, resolved))]
     NotRegular {
         /// The configuration file.
         path: GuestPath,
@@ -45,7 +45,7 @@ pub enum GuestError {
         resolved: GuestPath,
     },
     /// The way to a file leads through something else than a directory.
-    #[error("`{path}` cannot be made, since `{parent}` is {} in the guest", kind_name(*kind))]
+    #[error("`{path}` cannot be made, since `{parent}` is {} in the guest", kind.words())]
     NotADirectory {
         /// The file to be made.
         path: GuestPath,
@@ -214,7 +214,7 @@ pub enum GuestError {
         source: GuestPathError,
     },
     /// The guest has something of another kind where `files` puts something.
-    #[error("`{path}` is {} in the guest and cannot be replaced ({origin})", kind_name(*kind))]
+    #[error("`{path}` is {} in the guest and cannot be replaced ({origin})", kind.words())]
     InTheWay {
         /// The destination.
         path: GuestPath,
@@ -223,19 +223,6 @@ pub enum GuestError {
         /// The project's line.
         origin: Origin,
     },
-}
-
-/// The kind of a file in words.
-pub(super) fn kind_name(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Regular => "a regular file",
-        FileKind::Directory => "a directory",
-        FileKind::Symlink => "a symbolic link",
-        FileKind::CharDevice => "a character device",
-        FileKind::BlockDevice => "a block device",
-        FileKind::Fifo => "a named pipe",
-        FileKind::Socket => "a socket",
-    }
 }
 
 /// Where a path's links lead, if they lead elsewhere.

@@ -2,13 +2,11 @@
 
 use crate::base::{FileKind, GuestPath, Origin};
 
-use super::error::kind_name;
-
 /// Something odd that does not stop a bake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GuestWarning {
     /// A new user's home is there and is no directory.
-    #[error("the home directory `{home}` is {} in the template ({origin})", kind_name(*kind))]
+    #[error("the home directory `{home}` is {} in the template ({origin})", kind.words())]
     HomeIsNoDirectory {
         /// The home directory.
         home: GuestPath,
@@ -18,7 +16,7 @@ pub enum GuestWarning {
         origin: Origin,
     },
     /// A file of the skeleton that cannot be copied.
-    #[error("`{path}` is {} and is not copied to new home directories", kind_name(*kind))]
+    #[error("`{path}` is {} and is not copied to new home directories", kind.words())]
     SkeletonFile {
         /// The file.
         path: GuestPath,
