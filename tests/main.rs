@@ -41,6 +41,7 @@ mod launch_xen;
 mod layering;
 mod show_values;
 mod support;
+mod template_busybox;
 mod template_commands;
 mod template_debian;
 mod template_import;

@@ -174,5 +174,8 @@ fn the_skeleton_is_built_from_the_command_line_without_any_program() {
         ["skeleton-V1.1.ext2", "skeleton-V1.0.ext3", "skeleton-V1.1.ext4"]
     );
     let definitions = template(home.path(), &["build", "--json"]);
-    assert_eq!(json(&definitions), serde_json::json!(["debian-12", "skeleton"]));
+    assert_eq!(
+        json(&definitions),
+        serde_json::json!(["busybox", "debian-12", "skeleton"])
+    );
 }

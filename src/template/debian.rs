@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::apt;
-use super::definition::DebianDefinition;
+use super::definition::{DebianDefinition, DebianVariant};
 use super::error::TemplateError;
 use super::tools::{self, BuildHost};
 use crate::base::process;
@@ -70,7 +70,8 @@ pub(super) fn make_archive(
     let mode = if order.host.is_root { "root" } else { "unshare" };
     command
         .env("SOURCE_DATE_EPOCH", order.content_seconds.max(0).to_string())
-        .args(["--variant=minbase", "--format=tar"])
+        .arg("--format=tar")
+        .arg(format!("--variant={}", definition.variant.name()))
         .arg(format!("--mode={mode}"))
         .arg(format!("--include={}", definition.packages.join(",")))
         .arg("--aptopt=Apt::Install-Recommends \"false\"");
@@ -81,8 +82,16 @@ pub(super) fn make_archive(
     for pattern in &definition.include {
         command.arg(format!("--dpkgopt=path-include={pattern}"));
     }
+    let when = match definition.variant {
+        DebianVariant::Minbase => "customize",
+        // There is nothing to customize where nothing is installed, nor to clean up after its tools.
+        DebianVariant::Extract => {
+            command.arg("--skip=cleanup");
+            "extract"
+        }
+    };
     for hook in hooks(definition) {
-        command.arg(format!("--customize-hook={hook}"));
+        command.arg(format!("--{when}-hook={hook}"));
     }
     command.arg(&definition.suite).arg(archive).args(sources);
     tools::run("mmdebstrap", &mut command, |line| {
@@ -172,6 +181,7 @@ mod tests {
         let definition = DebianDefinition {
             suite: String::new(),
             components: Vec::new(),
+            variant: DebianVariant::default(),
             packages: Vec::new(),
             exclude: Vec::new(),
             include: Vec::new(),

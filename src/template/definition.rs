@@ -56,6 +56,9 @@ pub struct DebianDefinition {
     pub suite: String,
     /// The archive's components, such as `main`.
     pub components: Vec<String>,
+    /// How much of a Debian it is.
+    #[serde(default)]
+    pub variant: DebianVariant,
     /// The packages to install beside the essential ones, without those that they only recommend.
     pub packages: Vec<String>,
     /// Patterns of paths that are not unpacked from any package.
@@ -76,6 +79,17 @@ pub struct DebianDefinition {
     /// Shell commands to run at the very end, with the root directory's path in `$1`.
     #[serde(default)]
     pub hooks: Vec<String>,
+}
+
+/// How much of a Debian system is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DebianVariant {
+    /// The essential packages and those that are named, installed and configured.
+    #[default]
+    Minbase,
+    /// The packages that are named, unpacked and not configured: nothing of them is run.
+    Extract,
 }
 
 /// A file that a definition writes. It belongs to root.
@@ -200,6 +214,16 @@ impl Definition {
     }
 }
 
+impl DebianVariant {
+    /// The variant's name in mmdebstrap(1).
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Minbase => "minbase",
+            Self::Extract => "extract",
+        }
+    }
+}
+
 fn default_mode() -> u16 {
     0o644
 }
@@ -250,7 +274,9 @@ mod tests {
         assert_eq!(mine.digest, Sha256Digest::of(debian));
         let error = Definition::find("debain", Some(directory.path())).unwrap_err();
         assert!(
-            error.to_string().ends_with("there are debian-12, mine, skeleton"),
+            error
+                .to_string()
+                .ends_with("there are busybox, debian-12, mine, skeleton"),
             "{error}"
         );
     }

@@ -27,7 +27,9 @@ mod times;
 mod tools;
 
 pub use build::BuildOrder;
-pub use definition::{DebianDefinition, Definition, DefinitionContent, PlacedFile, PlacedLink, definitions};
+pub use definition::{
+    DebianDefinition, DebianVariant, Definition, DefinitionContent, PlacedFile, PlacedLink, definitions,
+};
 pub use error::TemplateError;
 pub use import::{ImportOrder, default_name};
 pub use name::{NameError, TemplateName, TemplateType, Version};

@@ -33,16 +33,26 @@ pub(crate) fn debian12(kind: ExtKind) -> PathBuf {
 
 /// A store that holds Debian 12 as ext3 and as ext4.
 pub(crate) fn debian12_store() -> Store {
-    let definition = Definition::find("debian-12", None).unwrap();
+    store_of("debian-12")
+}
+
+/// A store that holds busybox as ext3 and as ext4, as `template build busybox` makes it.
+pub(crate) fn busybox_store() -> Store {
+    store_of("busybox")
+}
+
+/// A store that holds the template `name` as ext3 and as ext4.
+fn store_of(name: &str) -> Store {
+    let definition = Definition::find(name, None).unwrap();
     let directory = cache().join(key(&definition));
     fs::create_dir_all(&directory).unwrap();
     // Other tests, of this process and of others, wait here instead of building a second time.
     let lock = File::create(directory.join("build.lock")).unwrap();
     lock.lock().unwrap();
     let store = Store::open(&directory);
-    if ["debian-12.ext3", "debian-12.ext4"]
+    if ["ext3", "ext4"]
         .iter()
-        .any(|name| store.find(name).is_err())
+        .any(|kind| store.find(&format!("{name}.{kind}")).is_err())
     {
         let order = BuildOrder {
             definition,
