@@ -225,3 +225,20 @@ fn fmt_prints_replaces_or_compares() {
         "host a {\n"
     );
 }
+
+#[test]
+fn explain_tells_a_keyword_and_the_nearest_one() {
+    let directory = directory(&[]);
+    let (code, out, _) = run(directory.path(), &["explain", "memory"]);
+    assert_eq!(code, 0);
+    assert!(out.starts_with("memory: the machine's memory\n"));
+    let (code, _, faults) = run(directory.path(), &["explain", "memroy"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        faults,
+        "error: the language has no keyword `memroy`\nhint: did you mean `memory`?\n"
+    );
+    let (_, out, _) = run(directory.path(), &["explain", "--json", "memory"]);
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer[0]["default"], "128M");
+}

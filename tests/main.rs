@@ -36,6 +36,7 @@ mod image_formats;
 mod image_swap;
 mod lang_defects;
 mod lang_text;
+mod language_reference;
 mod launch_scripts;
 mod launch_xen;
 mod layering;

@@ -56,9 +56,13 @@ fn check_section(section: &Section, place: Place, values: &mut Values<'_>) {
         };
         match keyword.effect {
             Effect::Plugin => {}
-            Effect::Nowhere => {
+            Effect::Carried => {
                 let keyword = entry.key.text.to_string();
                 values.report(Problem::NoEffect { keyword }, entry.key.span);
+            }
+            Effect::Unsupported(platform) => {
+                let keyword = entry.key.text.to_string();
+                values.report(Problem::Unsupported { keyword, platform }, entry.key.span);
             }
             Effect::Here => {
                 check_entry(keyword, entry, values);
@@ -114,7 +118,9 @@ fn check_block(section: &Section, content: BlockContent, values: &mut Values<'_>
     for entry in section.entries.iter().filter(|entry| !is_variable(entry)) {
         let keyword = entry.key.text.to_string();
         let is_section = matches!(entry.content, Content::Section(_));
-        if is_section && content != BlockContent::Groups {
+        if let (Content::Section(account), BlockContent::Users) = (&entry.content, content) {
+            check_section(account, Place::User, values);
+        } else if is_section && content != BlockContent::Groups {
             values.report(Problem::ValueExpected { keyword }, entry.key.span);
         } else if !is_section && content == BlockContent::Groups {
             values.report(Problem::BlockExpected { keyword }, entry.key.span);
@@ -162,7 +168,7 @@ fn where_known(entry: &Entry) -> Option<&'static str> {
     if entry.value().is_none() && schema::TOP_LEVEL.contains(&name) {
         return Some("no other block");
     }
-    let mut known = schema::KEYWORDS.iter();
+    let mut known = schema::keywords();
     let known = known.find(|keyword| keyword.name == name && keyword.effect == Effect::Here)?;
     Some(known.place.shown())
 }
@@ -172,6 +178,7 @@ fn near(name: &str, place: Place, values: &Values<'_>) -> Option<String> {
     if values.problems.is_flooded() {
         return None;
     }
-    let known = schema::keywords_of(place).filter(|keyword| keyword.effect != Effect::Nowhere);
+    let known =
+        schema::keywords_of(place).filter(|keyword| matches!(keyword.effect, Effect::Here | Effect::Plugin));
     nearest(name, known.map(|keyword| keyword.name)).map(str::to_owned)
 }

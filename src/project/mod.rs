@@ -21,6 +21,7 @@ mod loader;
 pub mod model;
 mod natural;
 mod problem;
+pub mod reference;
 pub mod schema;
 mod section;
 mod settings;

@@ -108,6 +108,14 @@ pub enum Problem {
         /// The keyword.
         keyword: String,
     },
+    /// A keyword of a platform that is not there.
+    #[error("`{keyword}` belongs to {platform}, which is not supported: it is kept for plugins")]
+    Unsupported {
+        /// The keyword.
+        keyword: String,
+        /// The platform.
+        platform: &'static str,
+    },
     /// A statement where a block belongs.
     #[error("`{keyword}` needs a block")]
     BlockExpected {

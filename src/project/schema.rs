@@ -1,7 +1,7 @@
 //! What the language's keywords can be: where each may stand, what its value is, and who acts on it. The keywords
 //! themselves stand in `keyword_table`.
 
-pub use super::keyword_table::KEYWORDS;
+use super::keyword_table::TABLES;
 
 /// Where a keyword may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +14,8 @@ pub enum Place {
     Host,
     /// In a `network` block of a host or superclass.
     Network,
+    /// In the block of an account, inside `users`.
+    User,
 }
 
 impl Place {
@@ -24,6 +26,7 @@ impl Place {
             Self::Switch => "a `switch` block",
             Self::Host => "a `host` block",
             Self::Network => "a `network` block",
+            Self::User => "an account's block",
         }
     }
 }
@@ -68,7 +71,7 @@ pub enum ValueKind {
 /// What a block's lines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockContent {
-    /// `name [hash [home [uid]]]`
+    /// `name [hash [home [uid]]]`, or keywords of [`Place::User`] in a block for each account.
     Users,
     /// `group { member .. }`
     Groups,
@@ -87,10 +90,12 @@ pub enum BlockContent {
 pub enum Effect {
     /// This program.
     Here,
-    /// A bundled plugin, if it is there.
+    /// A plugin of the keyword's name, bundled or one's own.
     Plugin,
-    /// Nobody: it belongs to a platform or a way of working that this program does not have.
-    Nowhere,
+    /// Nobody by default: the keyword is known and kept for plugins.
+    Carried,
+    /// Nobody: it belongs to this platform, which is not supported. It is kept for plugins.
+    Unsupported(&'static str),
 }
 
 /// One keyword.
@@ -106,6 +111,10 @@ pub struct Keyword {
     pub effect: Effect,
     /// What it does, in one line.
     pub help: &'static str,
+    /// What holds where no project says so; empty where nothing does.
+    pub default: &'static str,
+    /// How a project would write it; empty where the value's kind says enough.
+    pub example: &'static str,
 }
 
 /// The blocks that may stand at the top level.
@@ -114,16 +123,19 @@ pub const TOP_LEVEL: [&str; 4] = ["global", "superclass", "host", "switch"];
 /// The blocks whose name follows the kind: `host NAME {`.
 pub const NAMED_BLOCKS: [&str; 4] = ["superclass", "host", "switch", "network"];
 
+/// Every keyword, by place.
+pub fn keywords() -> impl Iterator<Item = &'static Keyword> {
+    TABLES.into_iter().flatten()
+}
+
 /// The keyword `name` of `place`.
 pub fn keyword(place: Place, name: &str) -> Option<&'static Keyword> {
-    KEYWORDS
-        .iter()
-        .find(|keyword| keyword.place == place && keyword.name == name)
+    keywords_of(place).find(|keyword| keyword.name == name)
 }
 
 /// Every keyword of `place`.
 pub fn keywords_of(place: Place) -> impl Iterator<Item = &'static Keyword> {
-    KEYWORDS.iter().filter(move |keyword| keyword.place == place)
+    keywords().filter(move |keyword| keyword.place == place)
 }
 
 /// Whether the block at a path of headers, outermost first, holds lines kept as they are.
@@ -154,7 +166,7 @@ mod tests {
     #[test]
     fn every_keyword_stands_once_and_has_help() {
         let mut seen = BTreeSet::new();
-        for keyword in KEYWORDS {
+        for keyword in keywords() {
             assert!(
                 seen.insert((keyword.place, keyword.name)),
                 "{} twice",

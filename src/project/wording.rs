@@ -72,6 +72,7 @@ impl Problem {
             Self::UnknownSetting { .. } => "unknown-setting",
             Self::MisplacedKeyword { .. } => "misplaced-keyword",
             Self::NoEffect { .. } => "no-effect",
+            Self::Unsupported { .. } => "unsupported",
             Self::BlockExpected { .. } => "block-expected",
             Self::ValueExpected { .. } => "value-expected",
             Self::MissingValue { .. } => "missing-value",
@@ -114,6 +115,7 @@ impl Problem {
             | Self::UnknownSetting { .. }
             | Self::MisplacedKeyword { .. }
             | Self::NoEffect { .. }
+            | Self::Unsupported { .. }
             | Self::SurplusWords { .. }
             | Self::UndefinedVariable { .. }
             | Self::VariableInsideWord { .. }

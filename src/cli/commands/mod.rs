@@ -3,6 +3,7 @@
 mod bake;
 mod check;
 mod config;
+mod explain;
 mod fmt;
 mod image;
 mod list;
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Check(check::Args),
     Show(show::Args),
     Fmt(fmt::Args),
+    Explain(explain::Args),
     Image(image::Args),
     List(list::Args),
     Template(template::Args),
@@ -57,6 +59,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), Command
         Command::Check(arguments) => check::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Fmt(arguments) => fmt::run(&arguments, context),
+        Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Image(arguments) => image::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),
         Command::Template(arguments) => template::run(&arguments, context),
