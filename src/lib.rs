@@ -36,6 +36,7 @@ pub mod base;
 pub mod block;
 pub mod cli;
 pub mod diag;
+pub mod disk;
 pub mod edit;
 pub mod ext;
 pub mod guest;

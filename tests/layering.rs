@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer of `src/` with the layers that it may name.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("base", &[]),
     ("diag", &["base"]),
     ("lang", &["diag", "base"]),
@@ -14,22 +14,23 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("guest", &["project", "edit", "base"]),
     ("block", &["base"]),
     ("ext", &["block", "base"]),
-    ("template", &["ext", "block", "base"]),
+    ("disk", &["block", "base"]),
+    ("template", &["disk", "ext", "block", "base"]),
     ("image", &["block", "base"]),
     ("launch", &["project", "base"]),
     ("store", &["project", "base"]),
     (
         "bake",
         &[
-            "store", "launch", "image", "template", "ext", "block", "guest", "edit", "project", "lang",
-            "diag", "base",
+            "store", "launch", "image", "template", "disk", "ext", "block", "guest", "edit", "project",
+            "lang", "diag", "base",
         ],
     ),
     (
         "cli",
         &[
-            "bake", "store", "launch", "image", "template", "ext", "block", "guest", "edit", "project",
-            "lang", "diag", "base",
+            "bake", "store", "launch", "image", "template", "disk", "ext", "block", "guest", "edit",
+            "project", "lang", "diag", "base",
         ],
     ),
 ];

@@ -49,3 +49,4 @@ mod template_import;
 mod template_interrupted;
 mod template_skeleton;
 mod template_store;
+mod whole_disks;

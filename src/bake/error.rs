@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::{FileKind, GuestPath, PathError};
 use crate::block::DeviceError;
+use crate::disk::DiskError;
 use crate::edit::ViewError;
 use crate::ext::ExtError;
 use crate::guest::GuestError;
@@ -70,6 +71,18 @@ pub enum HostError {
         #[source]
         source: ExtError,
     },
+    /// The template is a whole disk whose partitions cannot be used.
+    #[error("cannot use the template `{}`", path.display())]
+    TemplateDisk {
+        /// The template's file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: DiskError,
+    },
+    /// The disk cannot become as long as it should.
+    #[error("cannot grow the disk")]
+    Disk(#[from] DiskError),
     /// The guest cannot be configured so.
     #[error(transparent)]
     Guest(#[from] GuestError),
@@ -160,6 +173,7 @@ impl HostError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Template(error) => error.hints(),
+            Self::TemplateDisk { source, .. } | Self::Disk(source) => source.hints(),
             _ => Vec::new(),
         }
     }

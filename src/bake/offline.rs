@@ -13,6 +13,7 @@ use super::verify;
 use crate::base::atomic::Durability;
 use crate::base::{PathError, Timestamp};
 use crate::block::{FileDevice, Overlay};
+use crate::disk::{DiskError, find_root};
 use crate::edit::EditList;
 use crate::ext::{ExtError, Fs};
 use crate::image::{BaseImage, RawWriter};
@@ -29,6 +30,15 @@ pub enum OfflineError {
         #[source]
         source: ExtError,
     },
+    /// The image is a whole disk whose partitions cannot be used.
+    #[error("cannot use the image `{}`", path.display())]
+    Disk {
+        /// The image.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: DiskError,
+    },
     /// Another process edits the image.
     #[error("another process is working on `{}`", path.display())]
     Busy {
@@ -44,9 +54,10 @@ pub enum OfflineError {
 }
 
 /// Carries out `edits` in the image at `path` at the time `now`. The old image stays until the new one is whole, so
-/// that this takes as much disk as a second copy for a while.
+/// that this takes as much disk as a second copy for a while. `partition` names the root of a whole disk.
 pub fn edit_image(
     path: &Path,
+    partition: Option<&str>,
     edits: &EditList,
     now: Timestamp,
     durability: Durability,
@@ -61,7 +72,13 @@ pub fn edit_image(
         path: path.clone(),
         source,
     };
-    let mut fs = Fs::open_for_edit(overlay.clone(), now).map_err(failed)?;
+    let root = find_root(&*overlay, partition)
+        .and_then(|root| root.on(overlay.clone()))
+        .map_err(|source| OfflineError::Disk {
+            path: path.clone(),
+            source,
+        })?;
+    let mut fs = Fs::open_for_edit(root, now).map_err(failed)?;
     apply(&mut fs, edits)?;
     fs.commit().map_err(failed)?;
     verify::check(&fs)?;

@@ -62,6 +62,9 @@ pub struct HostPlan {
     pub template: String,
     /// The type of its file system.
     pub file_system: &'static str,
+    /// The number of the root partition, where the template is a whole disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_partition: Option<u32>,
     /// The length of the template in bytes.
     pub template_len_bytes: u64,
     /// The length of the root image in bytes.
@@ -81,7 +84,7 @@ pub struct HostPlan {
     /// The files to lay beside the images.
     #[serde(skip)]
     pub(super) launch: Vec<LaunchFile>,
-    /// The name of the template as the project has it, substitutions made.
+    /// What the template and its root partition are called among the plan's sources.
     #[serde(skip)]
     pub(super) source: String,
 }
@@ -120,10 +123,10 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
         .hosts
         .par_iter()
         .filter_map(|host| {
-            let name = template_of(request, host);
-            let source = sources.get(name)?;
+            let wanted = Wanted::of(request, host);
+            let source = sources.get(&wanted.key())?;
             Some(
-                plan_host(request, host, name, source).map_err(|error| HostFailure {
+                plan_host(request, host, &wanted, source).map_err(|error| HostFailure {
                     hosts: vec![host.name.clone()],
                     error: Box::new(error),
                 }),
@@ -179,24 +182,43 @@ impl Plan<'_> {
     }
 }
 
-/// The name of the template to take for `host`.
-fn template_of<'a>(request: &Request<'a>, host: &'a Host) -> &'a str {
-    let wanted = &host.template.value;
-    request.substitutions.get(wanted).unwrap_or(wanted)
+/// What a host is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted<'a> {
+    /// The name of the template.
+    template: &'a str,
+    /// The root partition, where the project names it.
+    partition: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(request: &Request<'a>, host: &'a Host) -> Self {
+        let wanted = &host.template.value;
+        Self {
+            template: request.substitutions.get(wanted).unwrap_or(wanted),
+            partition: host.root_partition.as_ref().map(|partition| &*partition.value),
+        }
+    }
+
+    /// One text for each template and partition; the template's name where no partition is named.
+    fn key(&self) -> String {
+        let partition = self.partition.map(|partition| format!(", partition {partition}"));
+        self.template.to_owned() + &partition.unwrap_or_default()
+    }
 }
 
 /// Opens every template once; hosts whose template cannot be opened fail together.
 fn open_sources(request: &Request<'_>, failures: &mut Vec<HostFailure>) -> BTreeMap<String, Arc<Source>> {
     let hosts = &request.project.hosts;
-    let names: BTreeSet<&str> = hosts.iter().map(|host| template_of(request, host)).collect();
+    let all: BTreeSet<Wanted<'_>> = hosts.iter().map(|host| Wanted::of(request, host)).collect();
     let mut sources = BTreeMap::new();
-    for name in names {
-        match Source::open(request.templates, name, request.now) {
+    for wanted in all {
+        match Source::open(request.templates, wanted.template, wanted.partition, request.now) {
             Ok(source) => {
-                sources.insert(name.to_owned(), Arc::new(source));
+                sources.insert(wanted.key(), Arc::new(source));
             }
             Err(error) => {
-                let without = hosts.iter().filter(|host| template_of(request, host) == name);
+                let without = hosts.iter().filter(|host| Wanted::of(request, host) == wanted);
                 failures.push(HostFailure {
                     hosts: without.map(|host| host.name.clone()).collect(),
                     error: Box::new(error),
@@ -208,13 +230,20 @@ fn open_sources(request: &Request<'_>, failures: &mut Vec<HostFailure>) -> BTree
 }
 
 /// Plans one host.
-fn plan_host(request: &Request<'_>, host: &Host, name: &str, source: &Source) -> Result<HostPlan, HostError> {
+fn plan_host(
+    request: &Request<'_>,
+    host: &Host,
+    wanted: &Wanted<'_>,
+    source: &Source,
+) -> Result<HostPlan, HostError> {
     let fs = source.fs();
     let view = ExtView(fs);
+    let root_partition = source.root().partition().map(|partition| partition.number);
     let files = FilesDirectory(request.files);
     let context = GuestContext {
         now: source.now(),
         root_file_system: source.root_file_system(),
+        root_names: &source.root_names(),
         files: &files,
     };
     let configured = guest::configure(request.project, host, &view, &context)?;
@@ -233,11 +262,12 @@ fn plan_host(request: &Request<'_>, host: &Host, name: &str, source: &Source) ->
         ));
     }
     let files = file_plans(&view, &configured.edits)?;
-    let needs = need::of(fs, &view, &files, len.len_bytes)?;
+    let needs = need::of(fs, &view, &files, source.root_len_bytes(len.len_bytes)?)?;
     Ok(HostPlan {
         name: host.name.clone(),
         template: source.template().name().to_string(),
         file_system: fs.superblock().type_name(),
+        root_partition,
         template_len_bytes,
         len_bytes: len.len_bytes,
         swap_len_bytes: host.swap.as_ref().map(|swap| swap.value.0),
@@ -246,16 +276,21 @@ fn plan_host(request: &Request<'_>, host: &Host, name: &str, source: &Source) ->
         files,
         warnings,
         edits: configured.edits,
-        launch: launch_files(request, host)?,
-        source: name.to_owned(),
+        launch: launch_files(request, host, root_partition)?,
+        source: wanted.key(),
     })
 }
 
 /// The files by which `host` is started and stopped.
-fn launch_files(request: &Request<'_>, host: &Host) -> Result<Vec<LaunchFile>, HostError> {
+fn launch_files(
+    request: &Request<'_>,
+    host: &Host,
+    root_partition: Option<u32>,
+) -> Result<Vec<LaunchFile>, HostError> {
     let places = request.projects.project(&request.project.name)?;
     let settings = LaunchSettings {
         directory: places.host(&host.name).directory().to_path_buf(),
+        root_partition,
         ..request.launch.clone()
     };
     let spec = launch::specify(request.project, host, &settings)?;

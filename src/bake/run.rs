@@ -96,7 +96,7 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, Bake
             name: plan.project.name.clone(),
             sha256: plan.project_digest(),
         },
-        templates,
+        templates: distinct(templates),
         hosts,
     };
     let names: Vec<&HostName> = plan.hosts().iter().map(|host| &host.name).collect();
@@ -107,6 +107,13 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, Bake
         execution.durability,
     )?;
     Ok(manifest)
+}
+
+/// The records without repetitions: one template may serve with several of its partitions.
+fn distinct(mut records: Vec<TemplateRecord>) -> Vec<TemplateRecord> {
+    records.sort();
+    records.dedup();
+    records
 }
 
 /// Reads every template; hosts whose template cannot be read fail together.

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::error::HostError;
 use crate::base::Timestamp;
 use crate::block::{BlockDevice as _, FileDevice};
+use crate::disk::{DiskError, Root, find_root};
 use crate::ext::{ExtError, Fs};
 use crate::guest::RootFileSystem;
 use crate::image::{BaseImage, Ranges};
@@ -15,26 +18,44 @@ use crate::template::{Store, Template};
 pub(super) struct Source {
     template: Template,
     device: Arc<FileDevice>,
+    root: Root,
     fs: Fs,
     now: Timestamp,
 }
 
 impl Source {
     /// Finds and opens the template that a project calls `name`. Edits get the time `now`, or else that of the
-    /// template's own last change.
-    pub(super) fn open(store: &Store, name: &str, now: Option<Timestamp>) -> Result<Self, HostError> {
+    /// template's own last change. `partition` names the root of a whole disk.
+    pub(super) fn open(
+        store: &Store,
+        name: &str,
+        partition: Option<&str>,
+        now: Option<Timestamp>,
+    ) -> Result<Self, HostError> {
         let template = store.find(name)?;
         let device = Arc::new(template.device()?);
+        let recorded = template.root_partition();
+        let choice = partition.or(recorded.as_deref());
+        let on_disk = |source: DiskError| HostError::TemplateDisk {
+            path: template.path().to_path_buf(),
+            source,
+        };
+        let root = find_root(&*device, choice).map_err(on_disk)?;
+        let root_device = root.on(device.clone()).map_err(on_disk)?;
         let failed = |source: ExtError| HostError::TemplateFileSystem {
             path: template.path().to_path_buf(),
             source,
         };
-        let last_write = Fs::open(device.clone()).map_err(failed)?.superblock().wtime();
+        let last_write = Fs::open(root_device.clone())
+            .map_err(failed)?
+            .superblock()
+            .wtime();
         let now = now.unwrap_or(last_write);
-        let fs = Fs::open_for_edit(device.clone(), now).map_err(failed)?;
+        let fs = Fs::open_for_edit(root_device, now).map_err(failed)?;
         Ok(Self {
             template,
             device,
+            root,
             fs,
             now,
         })
@@ -49,15 +70,33 @@ impl Source {
                 path: self.template.path().to_path_buf(),
                 source,
             })?;
-        // What lies behind the file system is not ours to judge.
-        let behind = self.fs.superblock().len_bytes()..self.device.len_bytes();
-        let used = Ranges::from_unsorted(used.into_iter().chain([behind]));
+        // What lies around the file system is not ours to judge.
+        let start = self.root.range(self.device.len_bytes()).start;
+        let before = 0..start;
+        let behind = start.saturating_add(self.fs.superblock().len_bytes())..self.device.len_bytes();
+        let used = used
+            .into_iter()
+            .map(|range| range.start.saturating_add(start)..range.end.saturating_add(start));
+        let used = Ranges::from_unsorted(used.chain([before, behind]));
         Ok(BaseImage::scan(self.device.clone(), &used, longest_bytes)?)
     }
 
     /// The template of the store.
     pub(super) fn template(&self) -> &Template {
         &self.template
+    }
+
+    /// Where in the template the root file system lies.
+    pub(super) fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// How long the root file system may be in an image of `image_len_bytes`.
+    pub(super) fn root_len_bytes(&self, image_len_bytes: u64) -> Result<u64, HostError> {
+        if self.root.partition().is_some() && image_len_bytes <= self.template.len_bytes() {
+            return Ok(self.fs.superblock().len_bytes());
+        }
+        Ok(self.root.grown_len_bytes(image_len_bytes)?)
     }
 
     /// The template's file system.
@@ -72,6 +111,25 @@ impl Source {
             "ext3" => RootFileSystem::Ext3,
             _ => RootFileSystem::Ext4,
         }
+    }
+
+    /// What a whole disk's root may be called in its table of file systems, the surest name first; nothing where the
+    /// template is no whole disk.
+    pub(super) fn root_names(&self) -> Vec<String> {
+        let Some(partition) = self.root.partition() else {
+            return Vec::new();
+        };
+        let uuid = Uuid::from_bytes(self.fs.superblock().uuid());
+        let mut names = vec![format!("UUID={uuid}"), format!("PARTUUID={}", partition.partuuid)];
+        names.push(format!("/dev/disk/by-uuid/{uuid}"));
+        names.push(format!("/dev/disk/by-partuuid/{}", partition.partuuid));
+        for (tag, name) in [("LABEL", &partition.volume_name), ("PARTLABEL", &partition.label)] {
+            if !name.is_empty() {
+                names.push(format!("{tag}={name}"));
+                names.push(format!("/dev/disk/by-{}/{name}", tag.to_lowercase()));
+            }
+        }
+        names
     }
 
     /// The time of every edit.

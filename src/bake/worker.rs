@@ -143,10 +143,14 @@ fn configure(
     plan: &HostPlan,
 ) -> Result<Vec<FileRecord>, HostError> {
     let failed = |action| move |source| HostError::FileSystem { action, source };
-    let mut fs = source.fs().with_device(overlay);
-    if plan.len_bytes > plan.template_len_bytes {
-        fs.grow(plan.len_bytes).map_err(failed("grow"))?;
-    }
+    let mut fs = if plan.len_bytes > plan.template_len_bytes {
+        let (device, len_bytes) = source.root().grow(overlay, plan.len_bytes)?;
+        let mut fs = source.fs().with_device(device);
+        fs.grow(len_bytes).map_err(failed("grow"))?;
+        fs
+    } else {
+        source.fs().with_device(source.root().on(overlay)?)
+    };
     apply(&mut fs, &plan.edits)?;
     fs.commit().map_err(failed("write"))?;
     if shared.execution.verify != Verify::None {

@@ -55,6 +55,28 @@ pub enum DeviceError {
     ReadOnly,
 }
 
+impl<D: BlockDevice + ?Sized> BlockDevice for &D {
+    fn len_bytes(&self) -> u64 {
+        (**self).len_bytes()
+    }
+
+    fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        (**self).read_at(offset_bytes, buffer)
+    }
+
+    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
+        (**self).write_at(offset_bytes, bytes)
+    }
+
+    fn set_len_bytes(&self, len_bytes: u64) -> Result<(), DeviceError> {
+        (**self).set_len_bytes(len_bytes)
+    }
+
+    fn sync(&self) -> Result<(), DeviceError> {
+        (**self).sync()
+    }
+}
+
 impl<D: BlockDevice + ?Sized> BlockDevice for Arc<D> {
     fn len_bytes(&self) -> u64 {
         (**self).len_bytes()

@@ -6,6 +6,8 @@
 //!   FileDevice  Memory   Overlay --finish--> Delta
 //!                          |
 //!                    base: Arc<dyn BlockDevice>, never written
+//!
+//!   Slice: a window on any of them, as a partition is one on its disk
 //! ```
 
 #![cfg_attr(
@@ -23,6 +25,7 @@ mod faulty;
 mod file;
 mod memory;
 mod overlay;
+mod slice;
 mod unit;
 
 pub use delta::Delta;
@@ -31,4 +34,6 @@ pub use faulty::FaultyDevice;
 pub use file::FileDevice;
 pub use memory::MemoryDevice;
 pub use overlay::Overlay;
+pub use slice::Slice;
+pub(crate) use slice::zero;
 pub use unit::{UNIT_BYTES, is_zero};

@@ -20,9 +20,12 @@ pub(super) fn configure(
     host: &Host,
     view: &dyn GuestView,
     root: RootFileSystem,
+    root_names: &[String],
 ) -> Result<EditList, GuestError> {
     let target = Target::open(view, "/etc/fstab")?;
-    let lines = entries(host, root)?;
+    let mut lines = entries(host, root)?;
+    let present = target.content.as_deref().unwrap_or_default();
+    lines.retain_mut(|entry| entry.mount_point != "/" || !settle_root(entry, present, root_names));
     let mut origins = vec![host.platform.origin.clone()];
     origins.extend(host.swap.iter().map(|swap| swap.origin.clone()));
     origins.extend(host.mounts.iter().map(|mount| mount.origin.clone()));
@@ -36,6 +39,28 @@ pub(super) fn configure(
     let mut edits = EditList::new();
     edits.push(edit);
     Ok(edits)
+}
+
+/// Gives a whole disk's root the name that it has everywhere; tells whether the template's own line for it is right.
+fn settle_root(root: &mut Entry, present: &[u8], names: &[String]) -> bool {
+    let Some(name) = names.first() else {
+        return false;
+    };
+    root.device.clone_from(name);
+    let is_right = |line: &[u8]| {
+        let device = words(line).next().unwrap_or_default();
+        let device: Vec<u8> = device.iter().copied().filter(|byte| *byte != b'"').collect();
+        names
+            .iter()
+            .any(|name| escaped(name).as_bytes().eq_ignore_ascii_case(&device))
+    };
+    // What an earlier bake wrote is written anew.
+    let outside = with_block(present, "", |_| true);
+    let mut own = outside
+        .split(|byte| *byte == b'\n')
+        .filter(|line| root.replaces(line))
+        .peekable();
+    own.peek().is_some() && own.all(is_right)
 }
 
 /// One line of the file.

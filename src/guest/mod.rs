@@ -41,6 +41,9 @@ pub struct GuestContext<'a> {
     pub now: Timestamp,
     /// What the template's file system truly is.
     pub root_file_system: RootFileSystem,
+    /// What the root of a whole disk may be called in `/etc/fstab`, the surest name first; empty where the root is a
+    /// disk of its own.
+    pub root_names: &'a [String],
     /// The sources of the keyword `files`.
     pub files: &'a dyn HostFiles,
 }
@@ -139,7 +142,7 @@ pub fn configure(
     stages.run(|view| accounts::configure(host, view, now, &mut warnings))?;
     let renderer = stages.ask(|view| network::configure(host, view, &mut warnings))?;
     stages.run(|view| hosts::configure(project, host, view))?;
-    stages.run(|view| fstab::configure(host, view, context.root_file_system))?;
+    stages.run(|view| fstab::configure(host, view, context.root_file_system, context.root_names))?;
     stages.run(|view| resolver::configure(host, view))?;
     stages.run(|view| files::configure(host, view, context.files))?;
     stages.run(|view| modules::configure(host, view))?;

@@ -33,6 +33,8 @@ pub struct LaunchSettings {
     pub directory: PathBuf,
     /// The name of the root image in that directory.
     pub root_image: String,
+    /// The partition of the root image that is the root; `None` where the image is no whole disk.
+    pub root_partition: Option<u32>,
     /// The name of the swap image in that directory.
     pub swap_image: String,
     /// The User-Mode Linux program, for hosts that name no kernel.
@@ -52,6 +54,7 @@ impl LaunchSettings {
         Self {
             directory,
             root_image: "root.img".to_owned(),
+            root_partition: None,
             swap_image: "swap.img".to_owned(),
             uml_kernel: "linux.uml".to_owned(),
             kernel: "/vmlinuz".to_owned(),
@@ -157,7 +160,10 @@ fn kernel(host: &Host, settings: &LaunchSettings) -> Result<Option<Kernel>, Laun
         Platform::Xen => "hvc0",
         Platform::XenHvm | Platform::Uml | Platform::Qemu => "ttyS0",
     };
-    let root = platform.root_device().disk(0);
+    let disk = platform.root_device().disk(0);
+    let root = settings
+        .root_partition
+        .map_or_else(|| disk.clone(), |number| format!("{disk}{number}"));
     let mut arguments = vec![
         format!("console={console}"),
         format!("root={root}"),

@@ -31,6 +31,7 @@ impl Builder<'_, '_> {
         let host = Host {
             origin: self.values.origin(member.name.span),
             platform: self.platform(section),
+            root_partition: self.values.setting(section, "root_partition", Values::one_word),
             size: self.size(member),
             swap: self
                 .values

@@ -31,6 +31,8 @@ pub struct Host {
     pub platform: Sourced<Platform>,
     /// The template's name, as written.
     pub template: Sourced<String>,
+    /// The partition that is the root of a whole disk: its number, label or PARTUUID; `None` where it is clear.
+    pub root_partition: Option<Sourced<String>>,
     /// How large the root file system shall be.
     pub size: Sourced<SizeRequest>,
     /// The size of the swap image.

@@ -185,7 +185,7 @@ impl Store {
         }
         let made = Made {
             sha256,
-            file_system: probe(image.file(), image.temporary_path())?,
+            file_system: probe(image.file(), image.temporary_path(), None)?,
             file,
             message: order.definition.description.clone(),
             source: Source::Built(order.definition.name.clone()),

@@ -6,6 +6,7 @@ use super::name::{NameError, TemplateName, TemplateType};
 use crate::base::digest::Sha256Digest;
 use crate::base::process::ProcessError;
 use crate::base::{GuestPath, GuestPathError, PathError};
+use crate::disk::DiskError;
 use crate::ext::{ExtError, FormatError};
 
 /// Says why a template could not be found, made or kept.
@@ -53,6 +54,15 @@ pub enum TemplateError {
         /// Why.
         #[source]
         source: ExtError,
+    },
+    /// The partitions of a whole disk cannot be used.
+    #[error("`{}` cannot be a template", path.display())]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: DiskError,
     },
     /// The template's file was changed while it was in use.
     #[error("the template `{}` was changed while it was in use", path.display())]
@@ -162,6 +172,7 @@ impl TemplateError {
                 format!("take one that you have: `mln-image template import FILE --name {name}`"),
                 format!("use another in its place: `mln-image bake --template {name}=NAME`"),
             ],
+            Self::Disk { source, .. } => source.hints(),
             _ => Vec::new(),
         }
     }

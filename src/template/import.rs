@@ -27,6 +27,8 @@ pub struct ImportOrder {
     pub name: TemplateName,
     /// Words for the list.
     pub message: String,
+    /// The root partition of a whole disk: its number, PARTUUID or label; `None` where it is clear.
+    pub partition: Option<String>,
     /// When it is recorded to have come.
     pub time: Timestamp,
 }
@@ -40,7 +42,7 @@ impl Store {
         let path = &order.file;
         let from = File::open(path).map_err(PathError::on("open", path))?;
         let before = Identity::of(&from.metadata().map_err(PathError::on("read", path))?);
-        let file_system = probe(&from, path)?;
+        let file_system = probe(&from, path, order.partition.as_deref())?;
         check_type(&order.name, file_system.file_type)?;
 
         let lock = self.lock(when_busy)?;
@@ -104,6 +106,7 @@ impl Store {
             modified: identity.modified,
             sha256: made.sha256,
             file_system: made.file_system.file_type,
+            root_partition: made.file_system.partition,
             features: made.file_system.features,
             message: made.message,
             source: made.source,
@@ -135,14 +138,17 @@ pub(super) struct Made {
 
 /// The name under which `path` would be imported unless the user gives one: its own, when that is a template's name,
 /// else its stem with the type of the file system in it.
-pub fn default_name(path: &Path) -> Result<TemplateName, TemplateError> {
+pub fn default_name(path: &Path, partition: Option<&str>) -> Result<TemplateName, TemplateError> {
     let own = path.file_name().unwrap_or_default().to_string_lossy();
     if let Ok(name) = own.parse() {
         return Ok(name);
     }
     let file = File::open(path).map_err(PathError::on("open", path))?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(TemplateName::new(&stem, probe(&file, path)?.file_type)?)
+    Ok(TemplateName::new(
+        &stem,
+        probe(&file, path, partition)?.file_type,
+    )?)
 }
 
 /// Refuses a name that ends in another type than the file system has.

@@ -86,6 +86,12 @@ impl Template {
         self.entry.as_ref()
     }
 
+    /// The root partition that was recorded; `None` where nothing is known, or the file is no whole disk.
+    pub fn root_partition(&self) -> Option<String> {
+        let recorded = self.entry.as_ref().and_then(|entry| entry.root_partition);
+        recorded.map(|number| number.to_string())
+    }
+
     /// The template's bytes, for reading.
     pub fn device(&self) -> Result<FileDevice, TemplateError> {
         let file = self.file.try_clone();
@@ -95,7 +101,7 @@ impl Template {
 
     /// The file system in it; refuses one that no bake can start from.
     pub fn file_system(&self) -> Result<FileSystem, TemplateError> {
-        probe(&self.file, &self.path)
+        probe(&self.file, &self.path, self.root_partition().as_deref())
     }
 
     /// The digest of the whole file: the recorded one while length and time of change agree with the record, else

@@ -11,11 +11,12 @@ use uuid::Uuid;
 use super::error::TemplateError;
 use super::name::TemplateType;
 use crate::base::{PathError, Timestamp};
-use crate::block::FileDevice;
+use crate::block::{BlockDevice, FileDevice};
+use crate::disk::find_root;
 use crate::ext::{ExtError, Fs};
 
 /// What people take for an image of a file system: where its mark lies, the mark, and what to do.
-const LOOKALIKES: [(u64, &[u8], &str); 7] = [
+const LOOKALIKES: [(u64, &[u8], &str); 6] = [
     (0, b"\x1f\x8b", "it is compressed with gzip, unpack it"),
     (0, b"\xfd7zXZ\0", "it is compressed with xz, unpack it"),
     (0, b"\x28\xb5\x2f\xfd", "it is compressed with zstd, unpack it"),
@@ -26,11 +27,6 @@ const LOOKALIKES: [(u64, &[u8], &str); 7] = [
         "it is a qcow2 image, make a raw one with `qemu-img convert -O raw`",
     ),
     (257, b"ustar", "it is a tar archive"),
-    (
-        510,
-        b"\x55\xaa",
-        "it is a whole disk, take the root partition out of it",
-    ),
 ];
 
 /// The file system in a template.
@@ -55,17 +51,28 @@ pub struct FileSystem {
     pub inodes: u64,
     /// The free inodes.
     pub free_inodes: u64,
+    /// The number of the partition that it lies in; `None` where the template is no whole disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
 }
 
 /// Looks at the file system in `file` and refuses what no bake can start from: what is truncated, damaged, not clean or
-/// has features that cannot be edited. `path` is for messages.
-pub(super) fn probe(file: &File, path: &Path) -> Result<FileSystem, TemplateError> {
+/// has features that cannot be edited. `path` is for messages; `partition` is the root of a whole disk, where it is
+/// named.
+pub(super) fn probe(file: &File, path: &Path, partition: Option<&str>) -> Result<FileSystem, TemplateError> {
     let handle = file.try_clone();
     let device = handle
         .and_then(|handle| FileDevice::from_file(handle, false))
         .map_err(PathError::on("read", path))?;
+    let device: Arc<dyn BlockDevice> = Arc::new(device);
+    let on_disk = |source| TemplateError::Disk {
+        path: path.to_path_buf(),
+        source,
+    };
+    let root = find_root(&*device, partition).map_err(on_disk)?;
+    let device = root.on(device).map_err(on_disk)?;
     // Nothing will be edited, so that the time does not matter; the checks are those before an edit.
-    let fs = Fs::open_for_edit(Arc::new(device), Timestamp::default()).map_err(|error| match error {
+    let fs = Fs::open_for_edit(device, Timestamp::default()).map_err(|error| match error {
         ExtError::NotExt => TemplateError::NotExt {
             path: path.to_path_buf(),
             hint: lookalike(file),
@@ -75,10 +82,11 @@ pub(super) fn probe(file: &File, path: &Path) -> Result<FileSystem, TemplateErro
             source,
         },
     })?;
-    describe(&fs).map_err(TemplateError::Name)
+    let number = root.partition().map(|partition| partition.number);
+    describe(&fs, number).map_err(TemplateError::Name)
 }
 
-fn describe(fs: &Fs) -> Result<FileSystem, super::name::NameError> {
+fn describe(fs: &Fs, partition: Option<u32>) -> Result<FileSystem, super::name::NameError> {
     let superblock = fs.superblock();
     let usage = fs.usage();
     Ok(FileSystem {
@@ -91,6 +99,7 @@ fn describe(fs: &Fs) -> Result<FileSystem, super::name::NameError> {
         free_blocks: usage.free_blocks,
         inodes: usage.inodes,
         free_inodes: usage.free_inodes,
+        partition,
     })
 }
 

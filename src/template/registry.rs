@@ -45,6 +45,9 @@ pub struct Entry {
     pub sha256: Sha256Digest,
     /// The file system's true type, whatever the name ends in.
     pub file_system: TemplateType,
+    /// The number of the root partition; `None` where the file is no whole disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_partition: Option<u32>,
     /// The names of the file system's features, as mke2fs has them.
     pub features: Vec<String>,
     /// The words that its maker gave it.

@@ -109,6 +109,7 @@ pub(crate) fn configured_with(
     let context = GuestContext {
         now: Timestamp::from_seconds(seconds),
         root_file_system: RootFileSystem::Ext3,
+        root_names: &[],
         files,
     };
     configure(project, host, guest, &context)

@@ -5,6 +5,7 @@
 pub(crate) mod accounts;
 pub(crate) mod bakery;
 pub(crate) mod debian;
+pub(crate) mod disk;
 mod judge;
 pub(crate) mod memory_guest;
 mod mkfs;

@@ -27,6 +27,7 @@ pub(crate) fn host(name: &str) -> Host {
         origin: at(1, &format!("host {name}"), ()).origin,
         platform: of(Platform::Xen),
         template: of("debian-12.ext3".to_owned()),
+        root_partition: None,
         size: of(SizeRequest::Total(ByteSize(1 << 30))),
         swap: None,
         memory: of(ByteSize(128 << 20)),

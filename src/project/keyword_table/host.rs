@@ -37,6 +37,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "the template's size and this much more; goes before `size`",
     )
     .example("free_space 1G"),
+    here(
+        Host,
+        "root_partition",
+        V::Word,
+        "the root of a template that is a whole disk: number, label or PARTUUID",
+    )
+    .or("the one whose type says so, else the only one with an ext file system")
+    .example("root_partition 2"),
     here(Host, "swap", V::Size, "makes a swap image of this size")
         .or("no swap")
         .example("swap 256M"),

@@ -2,7 +2,7 @@
 
 use super::super::super::error::CommandError;
 use super::super::Context;
-use super::target::{Target, failed, find, open};
+use super::target::{PartitionArgs, Target, failed, find, open};
 use crate::base::FileKind;
 use crate::ext::Follow;
 
@@ -15,12 +15,14 @@ pub(crate) struct Args {
     /// The file, links followed
     #[arg(value_name = "IMAGE:/PATH")]
     file: Target,
+    #[command(flatten)]
+    partition: PartitionArgs,
 }
 
 /// Writes the file's bytes.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let target = &arguments.file;
-    let fs = open(&target.image)?;
+    let fs = open(&target.image, &arguments.partition)?;
     let inode = find(&fs, target, Follow::All)?;
     if inode.kind != FileKind::Regular {
         let other = format!(

@@ -4,18 +4,24 @@ use std::path::Path;
 
 use super::super::super::error::CommandError;
 use super::super::Context;
+use super::target::PartitionArgs;
 use crate::bake;
 use crate::base::atomic::Durability;
 use crate::base::{GuestPath, Origin, Timestamp};
 use crate::edit::{Attributes, Edit, EditList};
 
 /// Carries out `edits` in the image at `path`, now or when `SOURCE_DATE_EPOCH` says.
-pub(crate) fn change(path: &Path, edits: &EditList, context: &Context<'_>) -> Result<(), CommandError> {
+pub(crate) fn change(
+    path: &Path,
+    partition: &PartitionArgs,
+    edits: &EditList,
+    context: &Context<'_>,
+) -> Result<(), CommandError> {
     let now = context
         .environment
         .source_date_epoch()?
         .unwrap_or_else(Timestamp::now);
-    bake::edit_image(path, edits, now, Durability::Sync).map_err(CommandError::work)
+    bake::edit_image(path, partition.choice(), edits, now, Durability::Sync).map_err(CommandError::work)
 }
 
 /// Mode and owner that the command line asks for.

@@ -1,14 +1,12 @@
 //! `image check`: whether an image's file system is sound.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde_json::json;
 
 use super::super::super::error::CommandError;
 use super::super::Context;
-use super::target::failed;
-use crate::block::FileDevice;
+use super::target::{PartitionArgs, failed, root};
 use crate::ext;
 
 /// Check whether an image's file system is sound; nothing is changed
@@ -17,12 +15,14 @@ pub(crate) struct Args {
     /// The image
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
+    #[command(flatten)]
+    partition: PartitionArgs,
 }
 
 /// Prints one finding a line, or that all is well; an error if there is any finding.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let image = &arguments.image;
-    let device = Arc::new(FileDevice::open(image)?);
+    let (_, device) = root(image, &arguments.partition)?;
     let findings = ext::check(device).map_err(|error| failed(image, error))?;
     let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
     if context.json {

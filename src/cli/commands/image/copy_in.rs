@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::super::error::CommandError;
 use super::super::Context;
 use super::change::{AttributeArgs, change, directory, origin};
-use super::target::{Target, failed, open};
+use super::target::{PartitionArgs, Target, failed, open};
 use crate::bake::FilesDirectory;
 use crate::base::{FileKind, GuestPath, PathError};
 use crate::edit::{Change, Content, Edit, EditList};
@@ -19,9 +19,10 @@ pub(crate) fn run(
     to: &Target,
     is_recursive: bool,
     attributes: AttributeArgs,
+    partition: &PartitionArgs,
     context: &Context<'_>,
 ) -> Result<(), CommandError> {
-    let fs = open(&to.image)?;
+    let fs = open(&to.image, partition)?;
     let top = destination(&fs, from, to)?;
     let nodes = if from == "-" {
         vec![standard_input()?]
@@ -57,7 +58,7 @@ pub(crate) fn run(
         });
     }
     drop(fs);
-    change(&to.image, &edits, context)
+    change(&to.image, partition, &edits, context)
 }
 
 /// Where the copy itself goes: `to`, or a name in it if it is a directory.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::super::error::CommandError;
 use super::super::Context;
-use super::target::{Target, failed, find, open, printable};
+use super::target::{PartitionArgs, Target, failed, find, open, printable};
 use crate::base::atomic::Durability;
 use crate::base::{AtomicFile, FileKind, PathError};
 use crate::ext::{ExtError, Follow, Fs, Inode};
@@ -24,9 +24,10 @@ pub(crate) fn run(
     from: &Target,
     to: &str,
     is_recursive: bool,
+    partition: &PartitionArgs,
     context: &Context<'_>,
 ) -> Result<(), CommandError> {
-    let fs = open(&from.image)?;
+    let fs = open(&from.image, partition)?;
     let inode = find(&fs, from, Follow::All)?;
     if inode.kind == FileKind::Directory && !is_recursive {
         let text = format!("`{}` in `{}` is a directory", from.path, from.image.display());

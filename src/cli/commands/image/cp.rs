@@ -3,7 +3,7 @@
 use super::super::super::error::CommandError;
 use super::super::Context;
 use super::change::AttributeArgs;
-use super::target::Target;
+use super::target::{PartitionArgs, Target};
 use super::{copy_in, copy_out};
 
 /// Copy between this machine and an image; `-` is standard input or output
@@ -22,6 +22,8 @@ pub(crate) struct Args {
     recursive: bool,
     #[command(flatten)]
     attributes: AttributeArgs,
+    #[command(flatten)]
+    partition: PartitionArgs,
 }
 
 /// Copies in the direction that the arguments show.
@@ -33,9 +35,16 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
             &to,
             arguments.recursive,
             arguments.attributes,
+            &arguments.partition,
             context,
         ),
-        (Some(from), None) => copy_out::run(&from, &arguments.to, arguments.recursive, context),
+        (Some(from), None) => copy_out::run(
+            &from,
+            &arguments.to,
+            arguments.recursive,
+            &arguments.partition,
+            context,
+        ),
         _ => Err(CommandError::usage("one of the two places has to be in an image")
             .hint("a place in an image is written IMAGE:/PATH, one of this machine as it is")),
     }

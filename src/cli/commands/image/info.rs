@@ -1,15 +1,14 @@
 //! `image info`: what file system an image holds, and how full it is.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::super::error::{CommandError, chain};
 use super::super::Context;
-use super::target::{open, printable};
+use super::target::{PartitionArgs, failed, printable, root};
 use crate::base::Timestamp;
-use crate::block::FileDevice;
+use crate::disk::{Partition, Root};
 use crate::ext::{Fs, Superblock};
 
 /// Show what file system an image holds, and how full it is
@@ -18,12 +17,15 @@ pub(crate) struct Args {
     /// The image
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
+    #[command(flatten)]
+    partition: PartitionArgs,
 }
 
 /// Prints one `name: value` a line.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
-    let fs = open(&arguments.image)?;
-    let device = Arc::new(FileDevice::open(&arguments.image)?);
+    let image = &arguments.image;
+    let (root, device) = root(image, &arguments.partition)?;
+    let fs = Fs::open(device.clone()).map_err(|error| failed(image, error))?;
     let state = match Fs::open_for_edit(device, Timestamp::default()) {
         Ok(_) => "can be edited".to_owned(),
         Err(error) => chain(&error),
@@ -31,7 +33,8 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     let superblock = fs.superblock();
     let usage = fs.usage();
     let geometry = superblock.geometry();
-    let facts = [
+    let mut facts = disk_facts(&root);
+    facts.extend([
         ("type", json!(superblock.type_name())),
         ("state", json!(state)),
         ("name", json!(String::from_utf8_lossy(superblock.volume_name()))),
@@ -48,20 +51,66 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         ("free inodes", json!(usage.free_inodes)),
         ("inode size", json!(geometry.inode_size)),
         ("features", json!(features(superblock))),
-    ];
+    ]);
     if context.json {
         let object = facts
             .into_iter()
             .map(|(name, value)| (name.replace(' ', "_"), value));
         return context.ui.answer_json(&object.collect::<serde_json::Map<_, _>>());
     }
-    let lines = facts.map(|(name, value)| match value.as_str() {
-        Some(text) => format!("{name}: {}\n", printable(text.as_bytes())),
-        None => format!("{name}: {value}\n"),
-    });
+    let lines: Vec<String> = facts.iter().map(|(name, value)| line(name, value)).collect();
     context.ui.answer(&lines.concat())
+}
+
+/// What a whole disk has around the file system; nothing for an image that is one.
+fn disk_facts(root: &Root) -> Vec<(&'static str, Value)> {
+    let (Some(table), Some(partition)) = (root.table(), root.partition()) else {
+        return Vec::new();
+    };
+    let all: Vec<Value> = table.partitions.iter().map(partition_fact).collect();
+    vec![
+        ("partition table", json!(table.kind)),
+        ("disk id", json!(table.id)),
+        ("partitions", json!(all)),
+        ("partition", json!(partition.number)),
+    ]
+}
+
+fn partition_fact(partition: &Partition) -> Value {
+    json!({
+        "number": partition.number,
+        "start_bytes": partition.start_bytes,
+        "len_bytes": partition.len_bytes,
+        "kind": partition.kind.to_string(),
+        "holds": partition.holds,
+        "label": partition.label,
+        "name": partition.volume_name,
+        "partuuid": partition.partuuid,
+    })
+}
+
+/// One fact as `name: value`; a list has one line for each item.
+fn line(name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{name}: {}\n", printable(text.as_bytes())),
+        Value::Array(items) => items.iter().map(partition_line).collect::<Vec<_>>().concat(),
+        other => format!("{name}: {other}\n"),
+    }
 }
 
 fn features(superblock: &Superblock) -> String {
     superblock.features().names().collect::<Vec<_>>().join(" ")
+}
+
+/// One partition, its facts as `name=value`.
+fn partition_line(partition: &Value) -> String {
+    let fields = partition.as_object().into_iter().flatten();
+    let texts = fields.filter(|(name, _)| *name != "number").map(|(name, value)| {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), ToOwned::to_owned);
+        format!("{name}={}", printable(text.as_bytes()))
+    });
+    let texts: Vec<String> = texts.collect();
+    format!("partition {}: {}\n", partition["number"], texts.join(" "))
 }

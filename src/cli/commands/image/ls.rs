@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::super::error::CommandError;
 use super::super::Context;
-use super::target::{Target, failed, find, open, printable};
+use super::target::{PartitionArgs, Target, failed, find, open, printable};
 use crate::base::{FileKind, GuestPath};
 use crate::ext::{Follow, Fs, Inode};
 
@@ -20,6 +20,8 @@ pub(crate) struct Args {
     /// Go down into directories
     #[arg(short = 'R', long)]
     recursive: bool,
+    #[command(flatten)]
+    partition: PartitionArgs,
 }
 
 /// One file of the list.
@@ -32,7 +34,7 @@ struct Line {
 /// Prints one line for each file, sorted by path.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let target = &arguments.place;
-    let fs = open(&target.image)?;
+    let fs = open(&target.image, &arguments.partition)?;
     let root = find(&fs, target, Follow::All)?;
     if context.json {
         let mut lines = Vec::new();

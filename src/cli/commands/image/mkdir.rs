@@ -3,7 +3,7 @@
 use super::super::super::error::CommandError;
 use super::super::Context;
 use super::change::{AttributeArgs, change, directory};
-use super::target::{Target, failed, find, open};
+use super::target::{PartitionArgs, Target, failed, find, open};
 use crate::base::FileKind;
 use crate::edit::EditList;
 use crate::ext::Follow;
@@ -19,12 +19,14 @@ pub(crate) struct Args {
     parents: bool,
     #[command(flatten)]
     attributes: AttributeArgs,
+    #[command(flatten)]
+    partition: PartitionArgs,
 }
 
 /// Makes it.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let target = &arguments.target;
-    let fs = open(&target.image)?;
+    let fs = open(&target.image, &arguments.partition)?;
     let present = fs
         .lookup(&target.path, Follow::NotLast)
         .map_err(|error| failed(&target.image, error))?;
@@ -55,5 +57,5 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         target.path.clone(),
         arguments.attributes.attributes(None),
     ));
-    change(&target.image, &edits, context)
+    change(&target.image, &arguments.partition, &edits, context)
 }

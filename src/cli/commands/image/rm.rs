@@ -3,7 +3,7 @@
 use super::super::super::error::CommandError;
 use super::super::Context;
 use super::change::{change, origin};
-use super::target::{Target, find, open};
+use super::target::{PartitionArgs, Target, find, open};
 use crate::base::FileKind;
 use crate::edit::{Edit, EditList};
 use crate::ext::Follow;
@@ -17,12 +17,14 @@ pub(crate) struct Args {
     /// Remove a directory with everything in it
     #[arg(short, long)]
     recursive: bool,
+    #[command(flatten)]
+    partition: PartitionArgs,
 }
 
 /// Removes it.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let target = &arguments.target;
-    let fs = open(&target.image)?;
+    let fs = open(&target.image, &arguments.partition)?;
     let inode = find(&fs, target, Follow::NotLast)?;
     if target.path.is_root() {
         return Err(CommandError::work("the root directory cannot be removed"));
@@ -33,5 +35,5 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     }
     let mut edits = EditList::new();
     edits.push(Edit::absent(target.path.clone(), origin()));
-    change(&target.image, &edits, context)
+    change(&target.image, &arguments.partition, &edits, context)
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::super::super::error::CommandError;
 use crate::base::GuestPath;
-use crate::block::FileDevice;
+use crate::block::{BlockDevice, FileDevice};
+use crate::disk::{DiskError, Root, find_root};
 use crate::ext::{ExtError, Follow, Fs, Inode};
 
 /// A place inside an image.
@@ -57,10 +58,54 @@ impl fmt::Display for Target {
     }
 }
 
-/// Opens the image at `path` for reading.
-pub(crate) fn open(path: &Path) -> Result<Fs, CommandError> {
-    let device = Arc::new(FileDevice::open(path)?);
+/// Which partition of a whole disk is meant.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct PartitionArgs {
+    /// Look into this partition of a whole disk: its number, label or PARTUUID [default: the root]
+    #[arg(long, value_name = "PARTITION")]
+    partition: Option<String>,
+}
+
+impl PartitionArgs {
+    /// The number, label or PARTUUID, where there is one.
+    pub(crate) fn choice(&self) -> Option<&str> {
+        self.partition.as_deref()
+    }
+}
+
+/// Opens the file system in the image at `path` for reading.
+pub(crate) fn open(path: &Path, partition: &PartitionArgs) -> Result<Fs, CommandError> {
+    let (_, device) = root(path, partition)?;
     Fs::open(device).map_err(|error| failed(path, error))
+}
+
+/// Where the file system lies in the image at `path`, and that part as a device.
+pub(crate) fn root(
+    path: &Path,
+    partition: &PartitionArgs,
+) -> Result<(Root, Arc<dyn BlockDevice>), CommandError> {
+    let device: Arc<dyn BlockDevice> = Arc::new(FileDevice::open(path)?);
+    let found = find_root(&*device, partition.choice()).and_then(|root| Ok((root.on(device)?, root)));
+    let (device, root) = found.map_err(|error| disk_failed(path, error))?;
+    Ok((root, device))
+}
+
+/// The reason why a disk's partitions could not be used, with the image's name.
+pub(crate) fn disk_failed(image: &Path, error: DiskError) -> CommandError {
+    let hints = error.hints();
+    let error = CommandError::work(DiskUse {
+        path: image.to_path_buf(),
+        source: error,
+    });
+    hints.into_iter().fold(error, CommandError::hint)
+}
+
+/// A disk that does not do what was asked of it.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the image `{}`", path.display())]
+struct DiskUse {
+    path: PathBuf,
+    source: DiskError,
 }
 
 /// What is at `target`, its links followed as `follow` says.

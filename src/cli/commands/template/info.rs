@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &Args, store: &Store, context: &Context<'_>) -> Res
         ("length", json!(template.len_bytes())),
         ("sha256", json!(digest)),
         ("type", json!(file_system.file_type)),
+        ("root partition", json!(file_system.partition)),
         ("uuid", json!(file_system.uuid)),
         ("label", json!(file_system.label)),
         ("block size", json!(file_system.block_size)),
@@ -40,6 +41,7 @@ pub(crate) fn run(arguments: &Args, store: &Store, context: &Context<'_>) -> Res
         ("free inodes", json!(file_system.free_inodes)),
         ("features", json!(file_system.features.join(" "))),
     ];
+    facts.retain(|(_, value)| !value.is_null());
     facts.extend(template.entry().map(record).into_iter().flatten());
     if context.json {
         let object = facts
