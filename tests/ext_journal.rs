@@ -133,14 +133,18 @@ fn fast_commits_are_refused_by_name() {
 #[test]
 fn an_external_journal_is_refused_by_name() {
     let image = Image::new("-t ext4 -b 1024 -O ^metadata_csum,^has_journal");
-    // The flag alone, with no inode to hold the journal.
-    let file = File::options().write(true).open(image.path()).unwrap();
+    // The flag alone, with no inode to hold the journal, and the one that says it holds something.
+    let file = File::options().read(true).write(true).open(image.path()).unwrap();
     let mut compat = [0];
     File::open(image.path())
         .unwrap()
         .read_exact_at(&mut compat, 1024 + 0x5C)
         .unwrap();
     file.write_all_at(&[compat[0] | 4], 1024 + 0x5C).unwrap();
+    image.recover().unwrap();
+    let mut incompat = [0];
+    file.read_exact_at(&mut incompat, 1024 + 0x60).unwrap();
+    file.write_all_at(&[incompat[0] | 4], 1024 + 0x60).unwrap();
     let error = image.recover().unwrap_err();
     assert!(
         matches!(error, ExtError::Journal(JournalError::External)),

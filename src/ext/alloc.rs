@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::bitmap::Bitmap;
 use super::error::{ExtError, Place};
 use super::fs::Fs;
+use super::group::INODE_UNINIT;
 use super::types::{FsBlock, GroupNo, InodeNo};
 
 /// A run of free blocks that was found: its group and the bits.
@@ -186,6 +187,8 @@ impl Fs {
             descriptor.free_inodes_count = descriptor.free_inodes_count.saturating_sub(1);
             let directories = u32::from(is_directory);
             descriptor.used_dirs_count = descriptor.used_dirs_count.saturating_add(directories);
+            // From now on the group has a bitmap and a table that count.
+            descriptor.flags &= !INODE_UNINIT;
             if has_unused {
                 let after = per_group.saturating_sub(bit.saturating_add(1));
                 descriptor.itable_unused = descriptor.itable_unused.min(after);

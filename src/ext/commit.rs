@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::ExtError;
 use super::fs::Fs;
-use super::group::{BLOCK_UNINIT, INODE_UNINIT, has_superblock, table_block};
+use super::group::{BLOCK_UNINIT, INODE_UNINIT, copied_descriptors, has_superblock, table_block};
 use super::superblock::OFFSET_BYTES;
 use super::types::{FsBlock, GroupNo, index, wide};
 
@@ -104,22 +104,22 @@ impl Fs {
         }
     }
 
-    /// Adds every copy of superblock and descriptors but the first.
+    /// Adds every copy of superblock and descriptors, but the first superblock.
     fn collect_backups(&self, writes: &mut BTreeMap<FsBlock, Box<[u8]>>) {
         let geometry = self.superblock.geometry();
-        for group in geometry
-            .groups()
-            .skip(1)
-            .filter(|group| has_superblock(&self.superblock, *group))
-        {
-            let start = geometry.group_start(group);
-            let mut copy = self.superblock.encode(group).to_vec();
-            copy.resize(geometry.block_size.buffer_len(), 0);
-            writes.insert(start, copy.into());
-            for number in 0..geometry.descriptor_blocks() {
+        for group in geometry.groups().skip(1) {
+            let mut place = geometry.group_start(group);
+            if has_superblock(&self.superblock, group) {
+                let mut copy = self.superblock.encode(group).to_vec();
+                copy.resize(geometry.block_size.buffer_len(), 0);
+                writes.insert(place, copy.into());
+                place = place.plus(1);
+            }
+            for number in copied_descriptors(&self.superblock, group) {
                 if let Some(bytes) = self.groups.block(&self.superblock, number) {
-                    writes.insert(start.plus(number).plus(1), bytes.into());
+                    writes.insert(place, bytes.into());
                 }
+                place = place.plus(1);
             }
         }
     }

@@ -31,6 +31,24 @@ pub enum ExtError {
         /// The features, named as mke2fs names them.
         names: Vec<String>,
     },
+    /// A feature of one inode that is not supported.
+    #[error("inode {inode} cannot be {}: {feature}", access.verb())]
+    UnsupportedInode {
+        /// The inode.
+        inode: InodeNo,
+        /// What was wanted.
+        access: Access,
+        /// The feature, named as mke2fs names it.
+        feature: &'static str,
+    },
+    /// Somebody has the file system mounted, or is checking it.
+    #[error("the file system is in use on `{node}`, device `{device}`")]
+    InUse {
+        /// The machine.
+        node: String,
+        /// The device there.
+        device: String,
+    },
     /// The file system was not unmounted cleanly, or has recorded errors.
     #[error("the file system {}; run `e2fsck -p` on it first", state)]
     NeedsCheck {

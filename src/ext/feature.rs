@@ -1,5 +1,8 @@
 //! The feature bits: one table of what can be edited, what can only be read, and what is refused
 //! (<https://docs.kernel.org/filesystems/ext4/super.html>, `s_feature_*`). Names are mke2fs's.
+//!
+//! Some features concern single inodes only (`encrypt`, `casefold`, `verity`, `compression`): the file system can be
+//! edited, those inodes cannot (`obstacle`).
 
 use super::error::{Access, ExtError};
 
@@ -57,22 +60,22 @@ features! {
     FAST_COMMIT = Compat 0x400 "fast_commit" Edit;
     STABLE_INODES = Compat 0x800 "stable_inodes" Edit;
     ORPHAN_FILE = Compat 0x1000 "orphan_file" Edit;
-    COMPRESSION = Incompat 0x1 "compression" Refuse;
+    COMPRESSION = Incompat 0x1 "compression" Edit;
     FILETYPE = Incompat 0x2 "filetype" Edit;
     NEEDS_RECOVERY = Incompat 0x4 "needs_recovery" Edit;
     JOURNAL_DEV = Incompat 0x8 "journal_dev" Refuse;
-    META_BG = Incompat 0x10 "meta_bg" Read;
+    META_BG = Incompat 0x10 "meta_bg" Edit;
     EXTENT = Incompat 0x40 "extent" Edit;
     IS_64BIT = Incompat 0x80 "64bit" Edit;
-    MMP = Incompat 0x100 "mmp" Read;
+    MMP = Incompat 0x100 "mmp" Edit;
     FLEX_BG = Incompat 0x200 "flex_bg" Edit;
-    EA_INODE = Incompat 0x400 "ea_inode" Read;
+    EA_INODE = Incompat 0x400 "ea_inode" Edit;
     DIRDATA = Incompat 0x1000 "dirdata" Refuse;
     CSUM_SEED = Incompat 0x2000 "metadata_csum_seed" Edit;
-    LARGE_DIR = Incompat 0x4000 "large_dir" Read;
-    INLINE_DATA = Incompat 0x8000 "inline_data" Refuse;
-    ENCRYPT = Incompat 0x10000 "encrypt" Refuse;
-    CASEFOLD = Incompat 0x20000 "casefold" Read;
+    LARGE_DIR = Incompat 0x4000 "large_dir" Edit;
+    INLINE_DATA = Incompat 0x8000 "inline_data" Edit;
+    ENCRYPT = Incompat 0x10000 "encrypt" Edit;
+    CASEFOLD = Incompat 0x20000 "casefold" Edit;
     SPARSE_SUPER = RoCompat 0x1 "sparse_super" Edit;
     LARGE_FILE = RoCompat 0x2 "large_file" Edit;
     HUGE_FILE = RoCompat 0x8 "huge_file" Edit;
@@ -83,9 +86,9 @@ features! {
     BIGALLOC = RoCompat 0x200 "bigalloc" Read;
     METADATA_CSUM = RoCompat 0x400 "metadata_csum" Edit;
     READONLY = RoCompat 0x1000 "read-only" Read;
-    PROJECT = RoCompat 0x2000 "project" Read;
+    PROJECT = RoCompat 0x2000 "project" Edit;
     SHARED_BLOCKS = RoCompat 0x4000 "shared_blocks" Read;
-    VERITY = RoCompat 0x8000 "verity" Read;
+    VERITY = RoCompat 0x8000 "verity" Edit;
     ORPHAN_PRESENT = RoCompat 0x10000 "orphan_present" Edit;
 }
 
@@ -93,6 +96,11 @@ impl Feature {
     /// The word `bits` without this feature, which must be one of that word's.
     pub(crate) fn cleared(self, bits: u32) -> u32 {
         bits & !self.bit
+    }
+
+    /// What mke2fs calls it.
+    pub(crate) fn name(self) -> &'static str {
+        self.name
     }
 
     /// The bit within its word.
@@ -189,10 +197,10 @@ mod tests {
 
     #[test]
     fn unknown_features_are_refused_by_name() {
-        let refusal = features(0x42 | 0x8000, 0x200).check(Access::Edit).unwrap_err();
+        let refusal = features(0x42 | 0x8, 0x200).check(Access::Edit).unwrap_err();
         assert_eq!(
             refusal.to_string(),
-            "the file system has features that cannot be edited: inline_data, bigalloc"
+            "the file system has features that cannot be edited: journal_dev, bigalloc"
         );
         let refusal = features(0x4000_0000, 0).check(Access::Read).unwrap_err();
         assert_eq!(
@@ -203,8 +211,8 @@ mod tests {
 
     #[test]
     fn read_only_features_do_not_hinder_reading() {
-        features(0x10, 0x4000_0000).check(Access::Read).unwrap();
-        features(0x10, 0).check(Access::Edit).unwrap_err();
+        features(0x40, 0x4000_0200).check(Access::Read).unwrap();
+        features(0x40, 0x200).check(Access::Edit).unwrap_err();
         features(0, 0x4000_0000).check(Access::Edit).unwrap_err();
     }
 }

@@ -79,11 +79,13 @@ impl Fs {
     /// Opens the file system on `device` for edits, which set every time that they touch to `now`.
     ///
     /// # Errors
-    /// As [`Fs::open`]; further [`ExtError::NeedsCheck`] for a file system that was not unmounted cleanly, and
-    /// [`ExtError::Unsupported`] for features that can only be read.
+    /// As [`Fs::open`]; further [`ExtError::NeedsCheck`] for a file system that was not unmounted cleanly,
+    /// [`ExtError::InUse`] for one that says who has it mounted, and [`ExtError::Unsupported`] for features that can
+    /// only be read.
     pub fn open_for_edit(device: Arc<dyn BlockDevice>, now: Timestamp) -> Result<Self, ExtError> {
         let mut fs = Self::open(device)?;
         fs.superblock.check_editable()?;
+        fs.check_not_in_use()?;
         fs.now = Some(now);
         Ok(fs)
     }

@@ -40,7 +40,7 @@ impl Geometry {
     pub(crate) fn decode(raw: &RawSuperblock, features: Features) -> Result<Self, ExtError> {
         let log = raw.s_log_block_size.get();
         let Some(block_size) = BlockSize::from_log(log) else {
-            return Err(wrong("s_log_block_size", "at most 5", log));
+            return Err(wrong("s_log_block_size", "at most 6", log));
         };
         let has_64bit = features.has(feature::IS_64BIT);
         let blocks_high = if has_64bit { raw.s_blocks_count_hi.get() } else { 0 };
@@ -187,6 +187,12 @@ impl Geometry {
     pub fn descriptor_blocks(&self) -> u64 {
         let len_bytes = u64::from(self.groups_count).saturating_mul(self.descriptor_size.into());
         self.block_size.blocks_for(len_bytes)
+    }
+
+    /// How many descriptors a block of their table holds.
+    pub(crate) fn descriptors_per_block(&self) -> u64 {
+        let block_bytes = u64::from(self.block_size.bytes());
+        block_bytes.checked_div(self.descriptor_size.into()).unwrap_or(1)
     }
 
     /// The bytes of an inode, as the length of a buffer.

@@ -1,14 +1,15 @@
-//! Group descriptors, and where the copies of superblock and descriptors lie
-//! (<https://docs.kernel.org/filesystems/ext4/group_descr.html>, section "Block Group Descriptors").
+//! Group descriptors (<https://docs.kernel.org/filesystems/ext4/group_descr.html>, section "Block Group Descriptors").
+//! Where the copies of their table lie is told in `copies`.
 
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use super::error::{ExtError, Place};
-use super::feature;
 use super::raw::RawGroupDescriptor;
 use super::superblock::Superblock;
 use super::types::{FsBlock, GroupNo, index, join16, join32, split32, split64, wide};
 use crate::block::BlockDevice;
+
+pub(crate) use super::copies::{copied_descriptors, has_superblock, table_block};
 
 /// The group's inode bitmap and table were never written.
 pub(crate) const INODE_UNINIT: u16 = 0x1;
@@ -312,71 +313,4 @@ fn encode(descriptor: &GroupDescriptor, raw: &mut RawGroupDescriptor) {
     let (low, high) = split32(descriptor.inode_bitmap_checksum);
     raw.bg_inode_bitmap_csum_lo.set(low);
     raw.bg_inode_bitmap_csum_hi.set(high);
-}
-
-/// Where block `number` of the first copy of the descriptor table lies.
-pub(crate) fn table_block(superblock: &Superblock, number: u64) -> FsBlock {
-    let geometry = superblock.geometry();
-    let raw = superblock.raw();
-    // The superblock lies in block 1 of small blocks, even where group 0 begins with block 0.
-    let superblock_block = geometry
-        .first_data_block
-        .max(u32::from(geometry.block_size.bytes() == 1024));
-    let first = FsBlock(u64::from(superblock_block).saturating_add(1));
-    let first_meta = u64::from(raw.s_first_meta_bg.get());
-    if !superblock.features().has(feature::META_BG) || number < first_meta {
-        return first.plus(number);
-    }
-    let per_block = geometry
-        .block_size
-        .bytes()
-        .checked_div(geometry.descriptor_size.into())
-        .unwrap_or(1);
-    let group = GroupNo(u32::try_from(number.saturating_mul(per_block.into())).unwrap_or(u32::MAX));
-    geometry
-        .group_start(group)
-        .plus(u64::from(has_superblock(superblock, group)))
-}
-
-/// Whether `group` begins with a copy of superblock and descriptors.
-pub(crate) fn has_superblock(superblock: &Superblock, group: GroupNo) -> bool {
-    let features = superblock.features();
-    if group.0 == 0 {
-        return true;
-    }
-    if features.has(feature::SPARSE_SUPER2) {
-        return superblock
-            .raw()
-            .s_backup_bgs
-            .iter()
-            .any(|backup| backup.get() == group.0);
-    }
-    !features.has(feature::SPARSE_SUPER)
-        || group.0 == 1
-        || [3, 5, 7].iter().any(|base| is_power(group.0, *base))
-}
-
-/// Whether `number` is a power of `base`, which is at least 2.
-fn is_power(number: u32, base: u32) -> bool {
-    let mut power = base;
-    while power < number {
-        match power.checked_mul(base) {
-            Some(next) => power = next,
-            None => return false,
-        }
-    }
-    power == number
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn powers_are_found_by_multiplication() {
-        let powers: Vec<u32> = (2..400)
-            .filter(|number| [3, 5, 7].iter().any(|base| is_power(*number, *base)))
-            .collect();
-        assert_eq!(powers, [3, 5, 7, 9, 25, 27, 49, 81, 125, 243, 343]);
-    }
 }

@@ -14,6 +14,12 @@ use crate::base::{FileKind, Timestamp};
 pub(crate) const OLD_LEN: usize = 128;
 /// The directory has a hash tree.
 pub(crate) const FLAG_INDEX: u32 = 0x1000;
+/// Names are compared without regard to case.
+pub(crate) const FLAG_CASEFOLD: u32 = 0x4000_0000;
+/// The inode holds a long value of an attribute.
+pub(crate) const FLAG_EA_INODE: u32 = 0x20_0000;
+/// The content lies in the inode itself.
+pub(crate) const FLAG_INLINE_DATA: u32 = 0x1000_0000;
 /// `i_blocks` counts blocks of the file system, not of 512 bytes.
 pub(crate) const FLAG_HUGE_FILE: u32 = 0x4_0000;
 /// The content is mapped by extents.
@@ -226,6 +232,16 @@ impl Node {
         raw.l_i_uid_high.set(uid_high);
         raw.i_gid.set(gid_low);
         raw.l_i_gid_high.set(gid_high);
+    }
+
+    /// Gives it the owner and group that `other` has.
+    pub(crate) fn copy_owner(&mut self, other: &Self) {
+        let from = other.raw();
+        let (uid, gid) = (
+            join16(from.i_uid.get(), from.l_i_uid_high.get()),
+            join16(from.i_gid.get(), from.l_i_gid_high.get()),
+        );
+        self.set_owner(uid, gid);
     }
 
     pub(crate) fn time(&self, field: TimeField) -> Option<Timestamp> {

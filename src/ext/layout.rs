@@ -1,7 +1,8 @@
 //! Which blocks hold the file system's own tables
 //! (<https://docs.kernel.org/filesystems/ext4/blockgroup.html>).
 
-use super::group::{GroupTable, has_superblock};
+use super::feature;
+use super::group::{GroupTable, copied_descriptors, has_superblock};
 use super::superblock::Superblock;
 use super::types::{FsBlock, GroupNo};
 
@@ -27,9 +28,8 @@ impl BlockRange {
     }
 }
 
-/// The blocks of all copies of superblock and descriptors, all bitmaps and all inode tables, sorted by start.
-///
-/// Descriptors spread over the groups (`meta_bg`) are not covered.
+/// The blocks of all copies of superblock and descriptors, all bitmaps and all inode tables, and the one that says who
+/// has the file system mounted, sorted by start.
 pub(crate) fn fixed_metadata(superblock: &Superblock, groups: &GroupTable) -> Vec<BlockRange> {
     let geometry = superblock.geometry();
     let mut ranges = Vec::new();
@@ -47,19 +47,25 @@ pub(crate) fn fixed_metadata(superblock: &Superblock, groups: &GroupTable) -> Ve
             ));
         }
     }
+    if superblock.features().has(feature::MMP) {
+        ranges.push(BlockRange::new(FsBlock(superblock.raw().s_mmp_block.get()), 1));
+    }
     ranges.sort_unstable();
     ranges
 }
 
 /// How many blocks at the start of `group` hold copies of superblock and descriptors, those reserved included.
 pub(crate) fn copies_len(superblock: &Superblock, group: GroupNo) -> u64 {
+    let descriptors = copied_descriptors(superblock, group);
+    let descriptors = descriptors.end.saturating_sub(descriptors.start);
     if !has_superblock(superblock, group) {
-        return 0;
+        return descriptors;
     }
-    let reserved = u64::from(superblock.reserved_gdt_blocks());
-    superblock
-        .geometry()
-        .descriptor_blocks()
-        .saturating_add(reserved)
-        .saturating_add(1)
+    let is_spread = superblock.features().has(feature::META_BG);
+    let reserved = if is_spread {
+        0
+    } else {
+        superblock.reserved_gdt_blocks()
+    };
+    descriptors.saturating_add(reserved.into()).saturating_add(1)
 }

@@ -2,8 +2,9 @@
 
 use super::error::{ExtError, Place};
 use super::fs::Fs;
-use super::inode::{FLAG_HUGE_FILE, Node};
+use super::inode::{FLAG_HUGE_FILE, FLAG_INLINE_DATA, Node};
 use super::map::FileMap;
+use super::obstacle::Touch;
 use super::types::{InodeNo, index, wide};
 use crate::base::FileKind;
 
@@ -14,9 +15,11 @@ impl Fs {
     /// The whole content of the regular file `inode`.
     ///
     /// # Errors
-    /// [`ExtError::TooLarge`] for more than `limit_bytes` bytes, holes included; [`ExtError::WrongKind`].
+    /// [`ExtError::TooLarge`] for more than `limit_bytes` bytes, holes included; [`ExtError::WrongKind`];
+    /// [`ExtError::UnsupportedInode`].
     pub fn read_file(&self, inode: InodeNo, limit_bytes: u64) -> Result<Vec<u8>, ExtError> {
         let node = self.regular_node(inode)?;
+        self.check_touch(&node, Touch::ReadContent)?;
         let len_bytes = node.size_in_bytes();
         if len_bytes > limit_bytes {
             return Err(ExtError::TooLarge {
@@ -24,6 +27,9 @@ impl Fs {
                 len_bytes,
                 limit_bytes,
             });
+        }
+        if node.has_flag(FLAG_INLINE_DATA) {
+            return node.inline_content();
         }
         let mut content = vec![0; index(len_bytes)];
         self.read_mapped(&self.file_map(&node)?, 0, &mut content)?;
@@ -36,9 +42,16 @@ impl Fs {
     /// [`ExtError::WrongKind`]; [`ExtError::Corrupt`].
     pub fn read_at(&self, inode: InodeNo, offset_bytes: u64, buffer: &mut [u8]) -> Result<usize, ExtError> {
         let node = self.regular_node(inode)?;
+        self.check_touch(&node, Touch::ReadContent)?;
         let rest = node.size_in_bytes().saturating_sub(offset_bytes);
         let len = index(rest).min(buffer.len());
         let buffer = buffer.get_mut(..len).unwrap_or_default();
+        if node.has_flag(FLAG_INLINE_DATA) {
+            let content = node.inline_content()?;
+            let piece = content.iter().skip(index(offset_bytes));
+            buffer.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
+            return Ok(len);
+        }
         self.read_mapped(&self.file_map(&node)?, offset_bytes, buffer)?;
         Ok(len)
     }
@@ -54,6 +67,10 @@ impl Fs {
                 inode,
                 expected: "a symbolic link",
             });
+        }
+        self.check_touch(&node, Touch::ReadContent)?;
+        if node.has_flag(FLAG_INLINE_DATA) {
+            return node.inline_content();
         }
         let len_bytes = node.size_in_bytes();
         let is_fast = self.is_fast_link(&node);

@@ -67,6 +67,15 @@ impl Superblock {
         let checksums = checksum_kind(&raw, features);
         verify_checksum(&raw, checksums)?;
         let geometry = Geometry::decode(&raw, features)?;
+        let first_meta_bg = u64::from(raw.s_first_meta_bg.get());
+        if features.has(feature::META_BG) && first_meta_bg > geometry.descriptor_blocks() {
+            return Err(ExtError::corrupt(
+                Place::Superblock,
+                "s_first_meta_bg",
+                format_args!("at most {}", geometry.descriptor_blocks()),
+                first_meta_bg,
+            ));
+        }
         Ok(Self {
             raw,
             geometry,
@@ -228,6 +237,15 @@ impl Superblock {
 
     pub(crate) fn checksums(&self) -> ChecksumKind {
         self.checksums
+    }
+
+    /// The seed of the hash of a long value of an attribute, which is that of checksums, whether there are any or not.
+    pub(crate) fn value_seed(&self) -> u32 {
+        if self.features.has(feature::CSUM_SEED) {
+            self.raw.s_checksum_seed.get()
+        } else {
+            crc32c_raw(START, &self.raw.s_uuid)
+        }
     }
 
     /// The bytes of the copy that lies in `group`, with their checksum.

@@ -19,7 +19,7 @@ pub struct GroupNo(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InodeNo(NonZeroU32);
 
-/// The size of a block: a power of two from 1024 to 32768 bytes.
+/// The size of a block: a power of two from 1024 to 65536 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockSize(u32);
 
@@ -68,9 +68,9 @@ impl InodeNo {
 }
 
 impl BlockSize {
-    /// The size `1024 << log`, as superblocks give it; `None` beyond 32768 bytes.
+    /// The size `1024 << log`, as superblocks give it; `None` beyond 65536 bytes.
     pub fn from_log(log: u32) -> Option<Self> {
-        (log <= 5).then(|| Self(1024_u32.wrapping_shl(log)))
+        (log <= 6).then(|| Self(1024_u32.wrapping_shl(log)))
     }
 
     /// In bytes.

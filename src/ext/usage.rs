@@ -38,11 +38,11 @@ impl Fs {
     /// The byte ranges of all blocks in use, sorted and as long as can be: what a copy of the image must hold.
     ///
     /// # Errors
-    /// [`ExtError::Unsupported`] for `bigalloc` and `meta_bg`; [`ExtError::Corrupt`] for a bitmap with a wrong
+    /// [`ExtError::Unsupported`] for `bigalloc`; [`ExtError::Corrupt`] for a bitmap with a wrong
     /// checksum.
     pub fn used_ranges(&self) -> Result<Vec<Range<u64>>, ExtError> {
         let features = self.superblock.features();
-        if features.has(feature::BIGALLOC) || features.has(feature::META_BG) {
+        if features.has(feature::BIGALLOC) {
             features.check(Access::Edit)?;
         }
         let geometry = self.superblock.geometry();

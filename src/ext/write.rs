@@ -5,8 +5,9 @@ use std::io::Read;
 use super::error::ExtError;
 use super::feature;
 use super::fs::Fs;
-use super::inode::{FLAG_EXTENTS, Node, TimeField};
+use super::inode::{FLAG_EXTENTS, FLAG_INLINE_DATA, Node, TimeField};
 use super::map::{self, FileMap, Run};
+use super::obstacle::Touch;
 use super::types::{FsBlock, InodeNo, index, wide};
 
 /// How much of a stream is held in memory at a time.
@@ -20,7 +21,7 @@ impl Fs {
     /// # Errors
     /// [`ExtError::NoSpace`]; [`ExtError::TooLarge`]; [`ExtError::WrongKind`].
     pub fn write_at(&mut self, inode: InodeNo, offset_bytes: u64, bytes: &[u8]) -> Result<(), ExtError> {
-        let mut node = self.regular_node(inode)?;
+        let mut node = self.writable_node(inode)?;
         self.write_node(&mut node, offset_bytes, wide(bytes.len()), &mut &*bytes)?;
         self.touch_content(&mut node)?;
         self.store_node(node)
@@ -53,7 +54,7 @@ impl Fs {
         source: &mut dyn Read,
         len_bytes: u64,
     ) -> Result<(), ExtError> {
-        let mut node = self.regular_node(inode)?;
+        let mut node = self.writable_node(inode)?;
         self.cut_content(&mut node, 0)?;
         node.set_size_in_bytes(0);
         self.write_node(&mut node, 0, len_bytes, source)?;
@@ -66,9 +67,10 @@ impl Fs {
     /// # Errors
     /// [`ExtError::TooLarge`]; [`ExtError::WrongKind`].
     pub fn truncate(&mut self, inode: InodeNo, len_bytes: u64) -> Result<(), ExtError> {
-        let mut node = self.regular_node(inode)?;
+        let mut node = self.writable_node(inode)?;
         let old_len = node.size_in_bytes();
-        if len_bytes < old_len {
+        if node.has_flag(FLAG_INLINE_DATA) && self.resize_inline(&mut node, len_bytes)? {
+        } else if len_bytes < old_len {
             self.cut_content(&mut node, len_bytes)?;
             let map = self.file_map(&node)?;
             self.zero_tail(&map, len_bytes)?;
@@ -80,6 +82,13 @@ impl Fs {
         }
         self.touch_content(&mut node)?;
         self.store_node(node)
+    }
+
+    /// The regular file `inode`, if its content may be changed.
+    fn writable_node(&self, inode: InodeNo) -> Result<Node, ExtError> {
+        let node = self.regular_node(inode)?;
+        self.check_touch(&node, Touch::WriteContent)?;
+        Ok(node)
     }
 
     /// Sets the times that a change of content sets.
@@ -100,6 +109,9 @@ impl Fs {
     ) -> Result<(), ExtError> {
         self.edit_time()?;
         if len_bytes == 0 {
+            return Ok(());
+        }
+        if node.has_flag(FLAG_INLINE_DATA) && self.write_inline(node, offset_bytes, len_bytes, source)? {
             return Ok(());
         }
         let old_len = node.size_in_bytes();
@@ -239,6 +251,9 @@ impl Fs {
     /// Frees the blocks of `node` beyond `len_bytes`.
     pub(crate) fn cut_content(&mut self, node: &mut Node, len_bytes: u64) -> Result<(), ExtError> {
         self.edit_time()?;
+        if node.has_flag(FLAG_INLINE_DATA) {
+            return self.resize_inline(node, len_bytes).map(drop);
+        }
         let old = self.file_map(node)?;
         let keep = u32::try_from(self.block_size().blocks_for(len_bytes)).unwrap_or(u32::MAX);
         let mut runs = Vec::new();

@@ -41,6 +41,7 @@ pub(crate) struct Mkfs {
     block_size: BlockSize,
     inode_len_bytes: u16,
     features: Option<&'static str>,
+    options: &'static str,
     len_bytes: u64,
 }
 
@@ -52,11 +53,12 @@ impl Mkfs {
             block_size,
             inode_len_bytes: 256,
             features: None,
+            options: "",
             len_bytes,
         }
     }
 
-    /// The same with inodes of 128 or 256 bytes.
+    /// The same with inodes of another length.
     pub(crate) fn inode_len_bytes(mut self, inode_len_bytes: u16) -> Self {
         self.inode_len_bytes = inode_len_bytes;
         self
@@ -65,6 +67,12 @@ impl Mkfs {
     /// The same with features switched as in mke2fs's `-O`.
     pub(crate) fn features(mut self, features: &'static str) -> Self {
         self.features = Some(features);
+        self
+    }
+
+    /// The same with further options of mke2fs.
+    pub(crate) fn options(mut self, options: &'static str) -> Self {
+        self.options = options;
         self
     }
 
@@ -83,6 +91,7 @@ impl Mkfs {
             .args(["-I", &self.inode_len_bytes.to_string()])
             .args(["-U", "6d6c6e00-0000-4000-8000-696d61676500"])
             .args(["-E", "hash_seed=6d6c6e00-0000-4000-8000-736565640000"]);
+        command.args(self.options.split_whitespace());
         if let Some(features) = self.features {
             command.args(["-O", features]);
         }

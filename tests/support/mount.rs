@@ -16,9 +16,20 @@ impl Mounted {
     /// Mounts `image` with the driver `kind` for reading and writing.
     #[track_caller]
     pub(crate) fn new(image: &Path, kind: &str) -> Self {
+        Self::with(image, kind, "loop")
+    }
+
+    /// Mounts `image` for reading only; nothing of it changes.
+    #[track_caller]
+    pub(crate) fn read_only(image: &Path, kind: &str) -> Self {
+        Self::with(image, kind, "loop,ro")
+    }
+
+    #[track_caller]
+    fn with(image: &Path, kind: &str, options: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let output = tool("mount", "mount")
-            .args(["-t", kind, "-o", "loop"])
+            .args(["-t", kind, "-o", options])
             .args([image, directory.path()])
             .output()
             .unwrap();

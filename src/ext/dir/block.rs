@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes as _, IntoBytes as _};
 
-use super::entry::{EntryView, HEAD_LEN, entries, needed_len};
+use super::entry::{EntryView, HEAD_LEN, encode_len, entries, needed_len};
 use crate::ext::checksum::crc32c_raw;
 use crate::ext::error::{ExtError, Place};
 use crate::ext::raw::{RawDirEntry, RawDirTail, RawDxCountLimit, RawDxTail};
@@ -27,7 +27,7 @@ pub(crate) struct EntryHead {
 pub(crate) fn put_entry(bytes: &mut [u8], start: usize, head: EntryHead, name: &[u8]) {
     let raw = RawDirEntry {
         inode: head.inode.map_or(0, InodeNo::get).into(),
-        rec_len: u16::try_from(head.len).unwrap_or(u16::MAX).into(),
+        rec_len: encode_len(head.len).into(),
         name_len: u8::try_from(name.len()).unwrap_or(u8::MAX),
         file_type: head.code,
     };
@@ -119,7 +119,7 @@ fn head_mut(bytes: &mut [u8], start: usize) -> Option<&mut RawDirEntry> {
 
 fn set_len(bytes: &mut [u8], start: usize, len: usize) {
     if let Some(head) = head_mut(bytes, start) {
-        head.rec_len.set(u16::try_from(len).unwrap_or(u16::MAX));
+        head.rec_len.set(encode_len(len));
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) has_filetype: bool,
     /// The hash of the tree; `None` for a file system without hash trees.
     pub(crate) hash: Option<NameHash>,
+    /// How many levels of nodes the tree may have below its root.
+    pub(crate) deepest: u8,
     pub(crate) directory: InodeNo,
     pub(crate) parent: InodeNo,
 }
@@ -101,7 +103,7 @@ impl Plan {
         blocks
     }
 
-    /// The hash tree; `None` if two levels cannot hold it.
+    /// The hash tree; `None` if as many levels as it may have cannot hold it.
     fn hashed<'a>(
         &self,
         hash: NameHash,
@@ -134,27 +136,14 @@ impl Plan {
     /// Writes the tree above `leaves` into block 0 and, where needed, into further blocks.
     fn add_tree(&self, hash: NameHash, leaves: Vec<(u32, u32)>, blocks: &mut Vec<Box<[u8]>>) -> Option<()> {
         let root_limit = self.limit(ROOT_ENTRIES);
-        let node_limit = self.limit(NODE_ENTRIES);
-        let has_nodes = leaves.len() > root_limit;
         let mut entries = leaves;
-        if has_nodes {
-            let mut above = Vec::new();
-            for chunk in entries.chunks(node_limit) {
-                let mut bytes = vec![0; self.block_len];
-                let head = EntryHead {
-                    inode: None,
-                    len: self.block_len,
-                    code: 0,
-                };
-                put_entry(&mut bytes, 0, head, b"");
-                self.fill_node(&mut bytes, NODE_ENTRIES, chunk);
-                above.push((chunk.first()?.0, u32::try_from(blocks.len()).ok()?));
-                blocks.push(bytes.into());
+        let mut indirect_levels = 0_u8;
+        while entries.len() > root_limit {
+            indirect_levels = indirect_levels.checked_add(1)?;
+            if indirect_levels > self.deepest {
+                return None;
             }
-            entries = above;
-        }
-        if entries.len() > root_limit {
-            return None;
+            entries = self.add_level(&entries, blocks)?;
         }
         let root = blocks.first_mut()?;
         let parent_len = self.block_len.saturating_sub(needed_len(1));
@@ -167,13 +156,31 @@ impl Plan {
             reserved_zero: 0.into(),
             hash_version: hash.version(),
             info_length: 8,
-            indirect_levels: u8::from(has_nodes),
+            indirect_levels,
             unused_flags: 0,
         };
         root.get_mut(ROOT_INFO..ROOT_ENTRIES)?
             .copy_from_slice(info.as_bytes());
         self.fill_node(root, ROOT_ENTRIES, &entries);
         Some(())
+    }
+
+    /// Adds the nodes that hold `entries`; answers their own entries.
+    fn add_level(&self, entries: &[(u32, u32)], blocks: &mut Vec<Box<[u8]>>) -> Option<Vec<(u32, u32)>> {
+        let mut above = Vec::new();
+        for chunk in entries.chunks(self.limit(NODE_ENTRIES).max(1)) {
+            let mut bytes = vec![0; self.block_len];
+            let head = EntryHead {
+                inode: None,
+                len: self.block_len,
+                code: 0,
+            };
+            put_entry(&mut bytes, 0, head, b"");
+            self.fill_node(&mut bytes, NODE_ENTRIES, chunk);
+            above.push((chunk.first()?.0, u32::try_from(blocks.len()).ok()?));
+            blocks.push(bytes.into());
+        }
+        Some(above)
     }
 
     /// How many entries fit into a node whose entries begin at `start`.

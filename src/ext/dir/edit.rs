@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::build::{Plan, Target};
 use super::entry::code_of;
 use super::hash::NameHash;
+use super::index::deepest;
 use super::state::{DOT, DOT_DOT, Directory};
 use crate::base::{FileKind, GuestPath};
 use crate::ext::error::{ExtError, Place};
 use crate::ext::feature;
 use crate::ext::fs::Fs;
-use crate::ext::inode::{FLAG_INDEX, Node};
+use crate::ext::inode::{FLAG_INDEX, FLAG_INLINE_DATA, Node};
 use crate::ext::map::{FileMap, Run, push};
 use crate::ext::types::{FileBlock, FsBlock, InodeNo, index, wide};
 
@@ -28,6 +29,11 @@ impl Fs {
 
     fn load_directory(&self, inode: InodeNo) -> Result<Directory, ExtError> {
         let node = self.directory_node(inode)?;
+        let features = self.superblock.features();
+        if node.has_flag(FLAG_INLINE_DATA) {
+            let content = node.inline()?;
+            return Directory::read_inline(inode, features.has(feature::FILETYPE), &content);
+        }
         let map = self.file_map(&node)?;
         let mut blocks = Vec::new();
         for number in 0..self.directory_blocks(&node, &map)? {
@@ -35,7 +41,6 @@ impl Fs {
             let place = map.find(number).map_or(FsBlock(0), |run| run.start);
             blocks.push((place, bytes));
         }
-        let features = self.superblock.features();
         let seed = self.superblock.checksums().inode_seed(inode, node.generation());
         let has_index = node.has_flag(FLAG_INDEX) && features.has(feature::DIR_INDEX);
         Directory::read(
@@ -86,6 +91,7 @@ impl Fs {
                 .inode_seed(node.number(), node.generation()),
             has_filetype: self.superblock.features().has(feature::FILETYPE),
             hash: None,
+            deepest: 0,
             directory: node.number(),
             parent,
         };
@@ -99,6 +105,18 @@ impl Fs {
     /// Brings all edited directories into blocks.
     pub(crate) fn flush_directories(&mut self) -> Result<(), ExtError> {
         for (inode, mut directory) in std::mem::take(&mut self.directories) {
+            if !directory.is_changed() {
+                continue;
+            }
+            if directory.is_inline() {
+                if self.store_inline_directory(inode, &directory)? {
+                    continue;
+                }
+                let mut node = self.node(inode)?;
+                self.end_inline(&mut node)?;
+                directory.set_seed(self.superblock.checksums().inode_seed(inode, node.generation()));
+                self.store_node(node)?;
+            }
             match directory.sealed_blocks() {
                 Some(changed) => changed
                     .into_iter()
@@ -115,7 +133,7 @@ impl Fs {
         let version = self.superblock.raw().s_def_hash_version;
         let hash = NameHash::new(&self.superblock, version).filter(|_| features.has(feature::DIR_INDEX));
         let layout = directory
-            .plan(self.block_size().buffer_len(), hash)
+            .plan(self.block_size().buffer_len(), hash, deepest(features))
             .lay_out(directory.names());
         let map = self.file_map(&node)?;
         let count = u32::try_from(layout.blocks.len()).unwrap_or(u32::MAX);

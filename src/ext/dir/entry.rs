@@ -5,11 +5,14 @@ use zerocopy::FromBytes as _;
 use crate::base::FileKind;
 use crate::ext::error::{ExtError, Place};
 use crate::ext::raw::RawDirEntry;
-use crate::ext::types::{InodeNo, index};
+use crate::ext::types::InodeNo;
 
 /// The head of an entry, and the shortest entry there can be.
 pub(crate) const HEAD_LEN: usize = 8;
 const SHORTEST: usize = 12;
+/// The length of an entry that fills a block of 64 KiB, and how the field of 16 bits says it.
+const WHOLE_LEN: usize = 0x1_0000;
+const WHOLE_CODE: u16 = 0xFFFF;
 
 /// One entry of a block.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +54,7 @@ fn parse(bytes: &[u8], start: usize, has_filetype: bool, place: Place) -> Result
     let Ok((raw, after)) = RawDirEntry::ref_from_prefix(rest) else {
         return wrong("room for an entry", "8 bytes", rest.len());
     };
-    let len = index(raw.rec_len.get());
+    let len = decode_len(raw.rec_len.get());
     if len < SHORTEST || len > rest.len() || len.trailing_zeros() < 2 {
         return wrong("length of an entry", "a multiple of 4 within the block", len);
     }
@@ -74,6 +77,19 @@ fn parse(bytes: &[u8], start: usize, has_filetype: bool, place: Place) -> Result
         code: if has_filetype { raw.file_type } else { 0 },
         name,
     })
+}
+
+/// The length that the field `rec_len` stands for.
+fn decode_len(field: u16) -> usize {
+    match field {
+        0 | WHOLE_CODE => WHOLE_LEN,
+        len => len.into(),
+    }
+}
+
+/// What the field `rec_len` holds for an entry of `len` bytes.
+pub(crate) fn encode_len(len: usize) -> u16 {
+    u16::try_from(len).unwrap_or(WHOLE_CODE)
 }
 
 /// How many bytes an entry needs for a name of `name_len` bytes.

@@ -8,14 +8,16 @@ mod block;
 mod build;
 mod edit;
 mod entry;
+mod find;
 mod hash;
 mod index;
+mod inline;
 mod state;
 
 use super::error::{ExtError, Place};
 use super::feature;
 use super::fs::Fs;
-use super::inode::Node;
+use super::inode::{FLAG_INLINE_DATA, Node};
 use super::map::FileMap;
 use super::types::{FileBlock, InodeNo};
 use crate::base::FileKind;
@@ -23,6 +25,7 @@ use crate::base::FileKind;
 pub(crate) use edit::{Directories, check_name};
 pub(crate) use entry::{EntryView, code_of, entries};
 pub(crate) use hash::NameHash;
+pub(crate) use inline::put_empty_directory;
 
 /// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,21 +62,6 @@ impl Fs {
         Ok(listed)
     }
 
-    /// The inode that `name` names in the directory `inode`.
-    ///
-    /// # Errors
-    /// As [`Fs::read_dir`].
-    pub fn find_entry(&self, inode: InodeNo, name: &[u8]) -> Result<Option<InodeNo>, ExtError> {
-        let mut found = None;
-        self.walk_entries(inode, |candidate, entry, _| {
-            if candidate == name {
-                found = Some(entry);
-            }
-            found.is_none()
-        })?;
-        Ok(found)
-    }
-
     /// Shows `visit` each used entry with its inode and type code, until it answers `false`.
     fn walk_entries(
         &self,
@@ -87,17 +75,19 @@ impl Fs {
             return Ok(());
         }
         let node = self.directory_node(inode)?;
-        let map = self.file_map(&node)?;
         let has_filetype = self.superblock.features().has(feature::FILETYPE);
+        if node.has_flag(FLAG_INLINE_DATA) {
+            for area in node.inline()?.areas() {
+                show_entries(area, has_filetype, Place::Inode(inode), &mut visit)?;
+            }
+            return Ok(());
+        }
+        let map = self.file_map(&node)?;
         for number in 0..self.directory_blocks(&node, &map)? {
             let bytes = self.read_directory_block(&node, &map, number)?;
-            for entry in entries(&bytes, has_filetype, Place::Directory(inode, FileBlock(number))) {
-                let entry = entry?;
-                if let Some(target) = entry.inode
-                    && !visit(entry.name, target, entry.code)
-                {
-                    return Ok(());
-                }
+            let place = Place::Directory(inode, FileBlock(number));
+            if !show_entries(&bytes, has_filetype, place, &mut visit)? {
+                return Ok(());
             }
         }
         Ok(())
@@ -154,4 +144,22 @@ impl Fs {
             }
         }
     }
+}
+
+/// Shows `visit` each used entry of `bytes`; answers whether it wants more.
+fn show_entries(
+    bytes: &[u8],
+    has_filetype: bool,
+    place: Place,
+    visit: &mut impl FnMut(&[u8], InodeNo, u8) -> bool,
+) -> Result<bool, ExtError> {
+    for entry in entries(bytes, has_filetype, place) {
+        let entry = entry?;
+        if let Some(target) = entry.inode
+            && !visit(entry.name, target, entry.code)
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

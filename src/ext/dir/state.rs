@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use super::block;
 use super::build::{Plan, Target};
 use super::entry::{entries, needed_len};
+use super::hash::NameHash;
 use super::index::{HashIndex, NODE_ENTRIES, ROOT_ENTRIES};
 use crate::ext::error::{ExtError, Place};
+use crate::ext::inline::Inline;
 use crate::ext::superblock::Superblock;
 use crate::ext::types::{FileBlock, FsBlock, InodeNo, index};
 
@@ -27,6 +29,8 @@ pub(crate) struct Directory {
     form: Form,
     has_filetype: bool,
     seed: Option<u32>,
+    /// Whether anything differs from what is on the disk.
+    is_changed: bool,
 }
 
 /// What a name stands for, and in which block it lies.
@@ -44,6 +48,8 @@ enum Form {
         blocks: Vec<DirectoryBlock>,
         index: Option<HashIndex>,
     },
+    /// In the inode, if they still fit.
+    Inline,
     /// All blocks are laid out anew.
     Rebuild,
 }
@@ -78,6 +84,7 @@ impl Directory {
             form: Form::Rebuild,
             has_filetype,
             seed,
+            is_changed: false,
         };
         let mut blocks = Vec::with_capacity(bytes.len());
         for ((number, place), bytes) in (0..).zip(places).zip(bytes) {
@@ -94,6 +101,46 @@ impl Directory {
             directory.form = Form::InPlace { blocks, index };
         }
         Ok(directory)
+    }
+
+    /// Reads a directory that lies in its inode.
+    pub(crate) fn read_inline(
+        inode: InodeNo,
+        has_filetype: bool,
+        content: &Inline,
+    ) -> Result<Self, ExtError> {
+        let place = Place::Inode(inode);
+        let parent = content
+            .parent()
+            .ok_or_else(|| ExtError::corrupt(place, "parent directory", "an inode", 0))?;
+        let mut directory = Self {
+            inode,
+            parent,
+            names: BTreeMap::new(),
+            form: Form::Inline,
+            has_filetype,
+            seed: None,
+            is_changed: false,
+        };
+        for area in content.areas() {
+            directory.read_names(0, area, place)?;
+        }
+        Ok(directory)
+    }
+
+    /// Whether it lies in its inode, as far as it fits.
+    pub(crate) fn is_inline(&self) -> bool {
+        matches!(self.form, Form::Inline)
+    }
+
+    /// Sets what the blocks' checksums begin with, before the directory moves out to blocks.
+    pub(crate) fn set_seed(&mut self, seed: Option<u32>) {
+        self.seed = seed;
+    }
+
+    /// Whether anything differs from what is on the disk.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed
     }
 
     /// The parent directory.
@@ -120,8 +167,9 @@ impl Directory {
 
     /// Adds a name that is not there yet.
     pub(crate) fn insert(&mut self, name: &[u8], target: Target) -> Result<(), ExtError> {
+        self.is_changed = true;
         let block = self.insert_in_place(name, target)?;
-        if block.is_none() {
+        if block.is_none() && !self.is_inline() {
             self.form = Form::Rebuild;
         }
         let slot = Slot {
@@ -137,6 +185,7 @@ impl Directory {
         let Some(slot) = self.names.remove(name) else {
             return Ok(());
         };
+        self.is_changed = true;
         let (has_filetype, leaf_len) = (self.has_filetype, self.leaf_len());
         if let Some((place, found)) = self.block_mut(slot.block) {
             let bytes = found
@@ -153,6 +202,7 @@ impl Directory {
     /// Makes `..` stand for another directory.
     pub(crate) fn set_parent(&mut self, parent: InodeNo) {
         self.parent = parent;
+        self.is_changed = true;
         if let Some((_, found)) = self.block_mut(0) {
             block::set_parent(&mut found.bytes, parent);
             found.is_dirty = true;
@@ -197,6 +247,16 @@ impl Directory {
             self.verify_leaf(bytes, place)?;
         }
         let bytes = bytes.get(..leaf_len).unwrap_or_default();
+        self.read_names(number, bytes, place)?;
+        if is_node {
+            Ok(0)
+        } else {
+            longest_room(bytes, self.has_filetype, place)
+        }
+    }
+
+    /// Reads the names among the entries in `bytes`.
+    fn read_names(&mut self, number: u32, bytes: &[u8], place: Place) -> Result<(), ExtError> {
         for entry in entries(bytes, self.has_filetype, place) {
             let entry = entry?;
             match (entry.name, entry.inode) {
@@ -215,11 +275,7 @@ impl Directory {
                 }
             }
         }
-        if is_node {
-            Ok(0)
-        } else {
-            longest_room(bytes, self.has_filetype, place)
-        }
+        Ok(())
     }
 
     fn verify_leaf(&self, bytes: &[u8], place: Place) -> Result<(), ExtError> {
@@ -270,7 +326,7 @@ impl Directory {
         let place = Place::Directory(self.inode, FileBlock(number));
         match &mut self.form {
             Form::InPlace { blocks, .. } => blocks.get_mut(index(number)).map(|block| (place, block)),
-            Form::Rebuild => None,
+            Form::Inline | Form::Rebuild => None,
         }
     }
 
@@ -284,12 +340,13 @@ impl Directory {
     }
 
     /// What a new layout depends on.
-    pub(crate) fn plan(&self, block_len: usize, hash: Option<super::hash::NameHash>) -> Plan {
+    pub(crate) fn plan(&self, block_len: usize, hash: Option<NameHash>, deepest: u8) -> Plan {
         Plan {
             block_len,
             seed: self.seed,
             has_filetype: self.has_filetype,
             hash,
+            deepest,
             directory: self.inode,
             parent: self.parent,
         }

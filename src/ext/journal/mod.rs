@@ -61,6 +61,8 @@ impl Fs {
         let superblock = Superblock::read(&*device)?;
         superblock.features().check(Access::Edit)?;
         check_no_errors(&superblock)?;
+        let groups = GroupTable::read_unchecked(&*device, &superblock)?;
+        Self::from_parts(device.clone(), superblock.clone(), groups).check_not_in_use()?;
         let mut report = RecoveryReport::default();
         if superblock.features().has(feature::HAS_JOURNAL) {
             report = replay(&device, superblock)?;
@@ -89,8 +91,15 @@ fn check_no_errors(superblock: &Superblock) -> Result<(), ExtError> {
 
 /// Replays the journal, then brings the superblock in line with it.
 fn replay(device: &Arc<dyn BlockDevice>, superblock: Superblock) -> Result<RecoveryReport, ExtError> {
-    let inode = superblock.journal_inode().ok_or(JournalError::External)?;
     let is_wanted = superblock.features().has(feature::NEEDS_RECOVERY);
+    let Some(inode) = superblock.journal_inode() else {
+        // A journal elsewhere that holds nothing for this file system stands in nobody's way.
+        return if is_wanted {
+            Err(JournalError::External.into())
+        } else {
+            Ok(RecoveryReport::default())
+        };
+    };
     let groups = GroupTable::read_unchecked(&**device, &superblock)?;
     let before = Fs::from_parts(device.clone(), superblock, groups);
     let blocks = before.journal_blocks(inode)?;

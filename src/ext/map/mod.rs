@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use super::error::{ExtError, Place};
 use super::fs::Fs;
-use super::inode::{FLAG_EXTENTS, Node};
+use super::inode::{FLAG_EXTENTS, FLAG_INLINE_DATA, Node};
 use super::types::{FsBlock, wide};
 
 pub(crate) use runs::{Run, push, replace};
@@ -73,7 +73,9 @@ impl Fs {
             map: FileMap::default(),
             budget: self.superblock.geometry().blocks_count,
         };
-        if node.has_flag(FLAG_EXTENTS) {
+        if node.has_flag(FLAG_INLINE_DATA) {
+            // What looks like a map is content.
+        } else if node.has_flag(FLAG_EXTENTS) {
             loader.load_extents()?;
         } else {
             loader.load_indirect()?;

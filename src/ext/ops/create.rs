@@ -2,11 +2,11 @@
 
 use super::{NewNode, SpecialFile};
 use crate::base::FileKind;
-use crate::ext::dir::check_name;
+use crate::ext::dir::{check_name, put_empty_directory};
 use crate::ext::error::ExtError;
 use crate::ext::feature;
 use crate::ext::fs::Fs;
-use crate::ext::inode::{FLAG_EXTENTS, Node, OLD_LEN, TimeField};
+use crate::ext::inode::{FLAG_EXTENTS, FLAG_INLINE_DATA, Node, OLD_LEN, TimeField};
 use crate::ext::map::{self, FileMap, Run};
 use crate::ext::read::FAST_LINK_LEN;
 use crate::ext::types::{InodeNo, wide};
@@ -38,6 +38,10 @@ impl Fs {
         self.add_parent_link(directory)?;
         let mut node = self.new_node(directory, name, FileKind::Directory, new)?;
         node.raw_mut().i_links_count.set(2);
+        if node.has_flag(FLAG_INLINE_DATA) {
+            put_empty_directory(&mut node, directory)?;
+            return self.enter(directory, name, node, FileKind::Directory);
+        }
         let block = self.allocate_block(self.inode_goal(node.number()))?;
         let run = Run {
             file_block: 0,
@@ -130,6 +134,7 @@ impl Fs {
     /// Refuses a name that is not one, or that `directory` has already.
     pub(super) fn check_new_name(&mut self, directory: InodeNo, name: &[u8]) -> Result<(), ExtError> {
         check_name(name)?;
+        self.check_names(directory)?;
         if self.find_target(directory, name)?.is_some() {
             return Err(ExtError::Exists {
                 directory,
@@ -150,15 +155,7 @@ impl Fs {
         self.check_new_name(directory, name)?;
         let now = self.edit_time()?;
         let number = self.allocate_inode(directory, kind == FileKind::Directory)?;
-        let len = self.superblock.geometry().inode_len();
-        let mut node = Node::new(number, vec![0; len]);
-        if len > OLD_LEN {
-            let wanted = self.superblock.raw().s_want_extra_isize.get().max(EXTRA_LEN);
-            let room = u16::try_from(len.saturating_sub(OLD_LEN)).unwrap_or(EXTRA_LEN);
-            if let Some(extra) = node.extra_mut() {
-                extra.i_extra_isize.set(wanted.min(room) & !3);
-            }
-        }
+        let mut node = self.blank_node(number);
         node.set_mode(kind, new.mode);
         node.set_owner(new.uid, new.gid);
         node.raw_mut().i_links_count.set(1);
@@ -170,14 +167,29 @@ impl Fs {
         ] {
             node.set_time(field, now);
         }
-        if matches!(kind, FileKind::Regular | FileKind::Directory) {
+        let has_content = matches!(kind, FileKind::Regular | FileKind::Directory);
+        if has_content && !self.begin_inline(&mut node)? {
             self.set_extents(&mut node);
         }
         Ok(node)
     }
 
+    /// An inode of zeros, but for the length of the fields behind the first 128 bytes.
+    pub(crate) fn blank_node(&self, number: InodeNo) -> Node {
+        let len = self.superblock.geometry().inode_len();
+        let mut node = Node::new(number, vec![0; len]);
+        if len > OLD_LEN {
+            let wanted = self.superblock.raw().s_want_extra_isize.get().max(EXTRA_LEN);
+            let room = u16::try_from(len.saturating_sub(OLD_LEN)).unwrap_or(EXTRA_LEN);
+            if let Some(extra) = node.extra_mut() {
+                extra.i_extra_isize.set(wanted.min(room) & !3);
+            }
+        }
+        node
+    }
+
     /// Lets a new inode map its content by extents, where the file system has them.
-    fn set_extents(&self, node: &mut Node) {
+    pub(crate) fn set_extents(&self, node: &mut Node) {
         if self.superblock.features().has(feature::EXTENT) {
             node.set_flag(FLAG_EXTENTS, true);
             node.raw_mut().i_block = map::empty_root();

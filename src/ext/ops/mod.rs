@@ -10,6 +10,7 @@ use super::error::ExtError;
 use super::feature;
 use super::fs::Fs;
 use super::inode::Node;
+use super::obstacle::Touch;
 use super::types::InodeNo;
 
 /// The mode and owner of a new node.
@@ -58,6 +59,11 @@ impl Fs {
         };
         node.raw_mut().i_links_count.set(count);
         Ok(())
+    }
+
+    /// Refuses a directory whose names the engine cannot change.
+    fn check_names(&self, directory: InodeNo) -> Result<(), ExtError> {
+        self.check_touch(&self.directory_node(directory)?, Touch::ChangeNames)
     }
 
     /// Counts one link less to the directory `inode`, which lost a subdirectory.

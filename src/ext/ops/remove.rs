@@ -5,7 +5,7 @@ use crate::base::FileKind;
 use crate::ext::dir::check_name;
 use crate::ext::error::ExtError;
 use crate::ext::fs::Fs;
-use crate::ext::inode::{Node, TimeField};
+use crate::ext::inode::{FLAG_INLINE_DATA, Node, TimeField};
 use crate::ext::types::InodeNo;
 
 impl Fs {
@@ -84,6 +84,7 @@ impl Fs {
     /// The inode that `name` stands for.
     pub(super) fn target(&mut self, directory: InodeNo, name: &[u8]) -> Result<InodeNo, ExtError> {
         check_name(name)?;
+        self.check_names(directory)?;
         let target = self.find_target(directory, name)?;
         target
             .map(|(inode, _)| inode)
@@ -93,6 +94,7 @@ impl Fs {
     /// Whether the content of `node` lies in blocks, rather than in the inode or nowhere.
     pub(crate) fn has_content_blocks(&self, node: &Node) -> bool {
         match node.kind() {
+            _ if node.has_flag(FLAG_INLINE_DATA) => false,
             Some(FileKind::Symlink) => !self.is_fast_link(node),
             Some(FileKind::Regular | FileKind::Directory) => true,
             _ => false,
@@ -106,7 +108,7 @@ impl Fs {
         if self.has_content_blocks(&node) {
             self.cut_content(&mut node, 0)?;
         }
-        self.drop_xattr_block(&mut node)?;
+        self.drop_xattrs(&mut node)?;
         self.free_inode(node.number(), is_directory)
     }
 }

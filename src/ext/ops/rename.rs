@@ -18,6 +18,7 @@ impl Fs {
         let (from_directory, from_name) = from;
         let (to_directory, to_name) = to;
         check_name(to_name)?;
+        self.check_names(to_directory)?;
         let inode = self.target(from_directory, from_name)?;
         let kind = self.inode(inode)?.kind;
         let is_directory = kind == FileKind::Directory;
@@ -27,6 +28,10 @@ impl Fs {
         }
         if is_directory {
             self.check_not_below(inode, to_directory)?;
+        }
+        if is_directory && from_directory != to_directory {
+            // The entry for its parent is one of its names.
+            self.check_names(inode)?;
         }
         if let Some(replaced) = replaced {
             self.make_way(to_directory, to_name, replaced, is_directory)?;

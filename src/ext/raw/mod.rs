@@ -8,6 +8,7 @@ mod directory;
 mod extent;
 mod group;
 mod inode;
+mod mmp;
 mod superblock;
 mod xattr;
 
@@ -15,5 +16,6 @@ pub(crate) use directory::{RawDirEntry, RawDirTail, RawDxCountLimit, RawDxEntry,
 pub(crate) use extent::{RawExtent, RawExtentHeader, RawExtentIndex};
 pub(crate) use group::RawGroupDescriptor;
 pub(crate) use inode::{RawInode, RawInodeExtra};
+pub(crate) use mmp::RawMmp;
 pub(crate) use superblock::RawSuperblock;
 pub(crate) use xattr::{RawXattrEntry, RawXattrHeader};

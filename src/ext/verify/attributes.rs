@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use zerocopy::FromBytes as _;
 
-use super::census::Census;
+use super::census::{Census, count_values};
 use super::claims::{Claim, Claims};
 use super::finding::Report;
 use super::mapped::Mapped;
@@ -13,7 +13,7 @@ use crate::ext::error::Place;
 use crate::ext::fs::Fs;
 use crate::ext::inode::Node;
 use crate::ext::raw::{RawXattrEntry, RawXattrHeader};
-use crate::ext::types::{FsBlock, index};
+use crate::ext::types::{FsBlock, InodeNo, index};
 
 const MAGIC: u32 = 0xEA02_0000;
 const PLACE_CHECKSUM: usize = 0x10;
@@ -32,6 +32,7 @@ pub(super) fn judge_inode(
         && u32::from_le_bytes(*magic) == MAGIC
     {
         judge_entries(place, entries, entries, report);
+        count_values(&values(entries), &mut census.value_users);
     }
     let Some(block) = node.file_acl() else {
         return;
@@ -90,7 +91,8 @@ fn judge_entries(place: Place, entries: &[u8], values: &[u8], report: &mut Repor
         };
         let start = index(entry.e_value_offs.get());
         let end = start.saturating_add(index(entry.e_value_size.get()));
-        let is_inside = entry.e_value_size.get() == 0 || end <= values.len();
+        let is_elsewhere = entry.e_value_inum.get() != 0;
+        let is_inside = is_elsewhere || entry.e_value_size.get() == 0 || end <= values.len();
         let name_len = usize::from(entry.e_name_len).next_multiple_of(4);
         let Some(after) = after.get(name_len..).filter(|_| is_inside) else {
             report.add(place, "attribute", "within its area", "beyond it");
@@ -98,4 +100,24 @@ fn judge_entries(place: Place, entries: &[u8], values: &[u8], report: &mut Repor
         };
         rest = after;
     }
+}
+
+/// The inodes in which a block of attributes has values.
+pub(super) fn block_values(bytes: &[u8]) -> Vec<InodeNo> {
+    values(bytes.get(size_of::<RawXattrHeader>()..).unwrap_or_default())
+}
+
+/// The inodes in which a list of attributes has values.
+fn values(entries: &[u8]) -> Vec<InodeNo> {
+    let mut found = Vec::new();
+    let mut rest = entries;
+    while rest.first_chunk::<4>().is_some_and(|word| *word != [0; 4]) {
+        let Ok((entry, after)) = RawXattrEntry::ref_from_prefix(rest) else {
+            break;
+        };
+        found.extend(InodeNo::new(entry.e_value_inum.get()));
+        let name_len = usize::from(entry.e_name_len).next_multiple_of(4);
+        rest = after.get(name_len..).unwrap_or_default();
+    }
+    found
 }

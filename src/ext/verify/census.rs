@@ -11,6 +11,7 @@ use crate::ext::error::{ExtError, Place};
 use crate::ext::feature;
 use crate::ext::fs::Fs;
 use crate::ext::group::INODE_UNINIT;
+use crate::ext::inline::Inline;
 use crate::ext::inode::Node;
 use crate::ext::types::{FsBlock, GroupNo, InodeNo, index};
 
@@ -21,6 +22,8 @@ pub(super) struct Census {
     pub(super) directories: BTreeMap<InodeNo, Directory>,
     /// How many inodes share each block of attributes.
     pub(super) attribute_blocks: BTreeMap<FsBlock, u32>,
+    /// How many attributes have their value in each inode.
+    pub(super) value_users: BTreeMap<InodeNo, u64>,
     /// The first block of the journal.
     pub(super) journal: Option<FsBlock>,
 }
@@ -36,11 +39,15 @@ pub(super) struct Known {
     pub(super) names_count: u32,
     /// Whether it is the file system's own and has no name.
     pub(super) is_hidden: bool,
+    /// How many attributes say that they have their value in it, if it is one that holds values.
+    pub(super) value_users: Option<u64>,
 }
 
 /// A directory.
 #[derive(Debug, Clone)]
 pub(super) struct Directory {
+    /// What it holds in its inode, if that is where it lies.
+    pub(super) inline: Option<Inline>,
     /// Where its blocks lie.
     pub(super) places: BTreeMap<u32, FsBlock>,
     /// How many blocks it has by its length.
@@ -64,9 +71,40 @@ impl Census {
         for (block, found) in &census.attribute_blocks {
             let bytes = fs.read_block(*block)?;
             super::attributes::judge_block(fs, *block, &bytes, *found, report);
+            count_values(&super::attributes::block_values(&bytes), &mut census.value_users);
         }
+        census.judge_values(report);
         judge_journal(fs, census.journal, report)?;
         Ok(census)
+    }
+
+    /// Compares what inodes with values say of their users with what was found.
+    fn judge_values(&self, report: &mut Report) {
+        for inode in self.value_users.keys() {
+            if self
+                .inodes
+                .get(inode)
+                .is_none_or(|known| known.value_users.is_none())
+            {
+                report.add(
+                    Place::Inode(*inode),
+                    "inode of an attribute's value",
+                    "one that holds a value",
+                    "none",
+                );
+            }
+        }
+        for (inode, known) in &self.inodes {
+            if let Some(found) = known.value_users {
+                let users = self.value_users.get(inode).copied().unwrap_or(0);
+                report.compare(
+                    Place::Inode(*inode),
+                    "users of an attribute's value",
+                    users,
+                    found,
+                );
+            }
+        }
     }
 
     fn take_group(
@@ -114,6 +152,14 @@ impl Census {
             block = block.plus(1);
         }
         Ok(())
+    }
+}
+
+/// Counts one user more for each of `inodes`.
+pub(super) fn count_values(inodes: &[InodeNo], users: &mut BTreeMap<InodeNo, u64>) {
+    for inode in inodes {
+        let count = users.entry(*inode).or_default();
+        *count = count.saturating_add(1);
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) fn count_names(fs: &Fs, census: &mut Census, report: &mut Report) -> 
             names: BTreeSet::new(),
             found: Vec::new(),
         };
+        walk.inline(census, report)?;
         walk.blocks(census, report)?;
         let found = walk.found;
         count(census, inode, &found, report);
@@ -95,6 +96,28 @@ fn count(census: &mut Census, inode: InodeNo, found: &[(Vec<u8>, InodeNo)], repo
 }
 
 impl Walk<'_> {
+    /// The entries of a directory that lies in its inode; it has none for itself and for its parent.
+    fn inline(&mut self, census: &Census, report: &mut Report) -> Result<(), ExtError> {
+        let Some(content) = self.directory.inline.take() else {
+            return Ok(());
+        };
+        self.found.push((b".".to_vec(), self.inode));
+        if let Some(parent) = content.parent() {
+            self.found.push((b"..".to_vec(), parent));
+        }
+        let place = Place::Inode(self.inode);
+        let has_filetype = self.fs.superblock.features().has(feature::FILETYPE);
+        for area in content.areas() {
+            for entry in entries(area, has_filetype, place) {
+                let Some(entry) = report.absorb(entry)? else {
+                    break;
+                };
+                self.entry(place, 0, &entry, None, census, report);
+            }
+        }
+        Ok(())
+    }
+
     fn blocks(&mut self, census: &Census, report: &mut Report) -> Result<(), ExtError> {
         let places: BTreeMap<_, _> = std::mem::take(&mut self.directory.places);
         for (number, block) in places {

@@ -11,6 +11,7 @@ use super::finding::Report;
 use crate::ext::checksum::crc32c_raw;
 use crate::ext::dir::NameHash;
 use crate::ext::error::{ExtError, Place};
+use crate::ext::feature;
 use crate::ext::fs::Fs;
 use crate::ext::raw::{RawDxCountLimit, RawDxEntry, RawDxRootInfo, RawDxTail};
 use crate::ext::types::{FileBlock, InodeNo, index};
@@ -21,7 +22,6 @@ const ROOT_ENTRIES: usize = 32;
 const NODE_ENTRIES: usize = 8;
 const ROOT_INFO: usize = 24;
 const ENTRY_LEN: usize = 8;
-const LEVELS_MAX: u8 = 1;
 
 /// What the tree says of the directory's blocks.
 #[derive(Debug, Default)]
@@ -86,16 +86,21 @@ pub(super) fn judge(
     else {
         return Ok(walk.index);
     };
+    let levels_max = if fs.superblock.features().has(feature::LARGE_DIR) {
+        2
+    } else {
+        1
+    };
     if NameHash::new(&fs.superblock, info.hash_version).is_none()
         || info.info_length != 8
-        || info.indirect_levels > LEVELS_MAX
+        || info.indirect_levels > levels_max
     {
         let found =
             format_args!("version {}, {} levels", info.hash_version, info.indirect_levels).to_string();
         walk.report.add(
             place,
             "head of the hash tree",
-            "a known version and at most 1 level",
+            format_args!("a known version and at most {levels_max} levels"),
             found,
         );
         return Ok(walk.index);

@@ -10,8 +10,11 @@ use crate::base::FileKind;
 use crate::ext::error::{ExtError, Place};
 use crate::ext::feature;
 use crate::ext::fs::Fs;
-use crate::ext::inode::{FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INDEX, Node, OLD_LEN};
+use crate::ext::inode::{
+    FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INDEX, FLAG_INLINE_DATA, Node, OLD_LEN,
+};
 use crate::ext::types::{InodeNo, wide};
+use crate::ext::xattr::value_users;
 
 const BAD_BLOCKS: u32 = 1;
 /// A symbolic link shorter than this lies in the inode itself.
@@ -45,7 +48,8 @@ pub(super) fn judge(
             kind: node.kind(),
             links_count: node.links_count(),
             names_count: 0,
-            is_hidden: is_hidden(fs, inode),
+            is_hidden: is_hidden(fs, inode) || node.has_flag(FLAG_EA_INODE),
+            value_users: node.has_flag(FLAG_EA_INODE).then(|| value_users(node)),
         },
     );
     if raw.i_dtime.get() != 0 {
@@ -67,7 +71,7 @@ pub(super) fn judge(
     judge_size(fs, node, kind, &mapped, report)?;
     match kind {
         FileKind::Directory if !is_hidden(fs, inode) => {
-            let directory = directory(fs, node, mapped);
+            let directory = directory(fs, node, mapped)?;
             census.directories.insert(inode, directory);
         }
         FileKind::Regular if fs.superblock.journal_inode() == Some(inode) => {
@@ -78,10 +82,16 @@ pub(super) fn judge(
     Ok(())
 }
 
-fn directory(fs: &Fs, node: &Node, mapped: Mapped) -> Directory {
-    Directory {
+fn directory(fs: &Fs, node: &Node, mapped: Mapped) -> Result<Directory, ExtError> {
+    let is_inline = node.has_flag(FLAG_INLINE_DATA);
+    Ok(Directory {
+        inline: if is_inline { Some(node.inline()?) } else { None },
         places: mapped.places,
-        blocks_count: fs.block_size().blocks_for(node.size_in_bytes()),
+        blocks_count: if is_inline {
+            0
+        } else {
+            fs.block_size().blocks_for(node.size_in_bytes())
+        },
         has_index: node.has_flag(FLAG_INDEX) && fs.superblock.features().has(feature::DIR_INDEX),
         seed: fs
             .superblock
@@ -89,12 +99,13 @@ fn directory(fs: &Fs, node: &Node, mapped: Mapped) -> Directory {
             .inode_seed(node.number(), node.generation()),
         parent: None,
         named_in: None,
-    }
+    })
 }
 
 /// Whether the inode's `i_block` holds block numbers or extents.
 fn has_map(node: &Node, kind: Option<FileKind>) -> bool {
     match kind {
+        _ if node.has_flag(FLAG_INLINE_DATA) => false,
         Some(FileKind::Regular | FileKind::Directory) | None => true,
         Some(FileKind::Symlink) => node.size_in_bytes() >= SHORT_LINK || node.has_flag(FLAG_EXTENTS),
         Some(_) => false,
@@ -129,6 +140,12 @@ fn judge_flags(fs: &Fs, node: &Node, kind: FileKind, report: &mut Report) {
     for (flag, name, is_possible) in [
         (FLAG_EXTENTS, "extents", features.has(feature::EXTENT)),
         (FLAG_HUGE_FILE, "huge_file", features.has(feature::HUGE_FILE)),
+        (
+            FLAG_INLINE_DATA,
+            "inline_data",
+            features.has(feature::INLINE_DATA),
+        ),
+        (FLAG_EA_INODE, "ea_inode", features.has(feature::EA_INODE)),
         (
             FLAG_INDEX,
             "index",
@@ -191,6 +208,16 @@ fn judge_size(
     let len_bytes = node.size_in_bytes();
     let block_bytes = u64::from(fs.block_size().bytes());
     let reached = mapped.last.map_or(0, |last| last.saturating_add(1));
+    if node.has_flag(FLAG_INLINE_DATA) {
+        let Some(content) = report.absorb(node.inline())? else {
+            return Ok(());
+        };
+        let most = content.len_bytes();
+        if len_bytes > most || (kind == FileKind::Directory && len_bytes != most) {
+            report.add(place, "length of content in the inode", most, len_bytes);
+        }
+        return Ok(());
+    }
     match kind {
         FileKind::Directory => {
             report.compare(

@@ -5,7 +5,9 @@
 //! not that of the system calls.
 
 mod edit;
+mod inside;
 mod parse;
+mod value;
 
 use zerocopy::FromBytes as _;
 
@@ -15,7 +17,10 @@ use super::inode::Node;
 use super::raw::RawXattrHeader;
 use super::types::{FsBlock, InodeNo};
 
-use parse::{Attribute, split_name};
+pub(crate) use inside::{data, data_room, set_data};
+pub(crate) use value::value_users;
+
+use parse::{Attribute, Value, split_name};
 
 /// Begins the attributes in an inode and in a block.
 const MAGIC: u32 = 0xEA02_0000;
@@ -41,11 +46,11 @@ impl Fs {
         let mut attributes = inode_attributes(&node)?;
         attributes.extend(self.block_attributes(&node)?);
         let mut found = Vec::with_capacity(attributes.len());
-        for attribute in attributes {
+        for attribute in attributes.into_iter().filter(|attribute| !attribute.is_data()) {
             let name = attribute.full_name();
-            let value = match attribute.value_inode {
-                Some(holder) => self.read_file(holder, 0x1_0000)?,
-                None => attribute.value,
+            let value = match attribute.value {
+                Value::Inode { inode, .. } => self.read_file(inode, 0x1_0000)?,
+                Value::Bytes(bytes) => bytes,
             };
             found.push(Xattr { name, value });
         }
