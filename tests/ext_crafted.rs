@@ -127,7 +127,9 @@ fn edit_everything(device: Arc<dyn BlockDevice>) -> Result<(), ExtError> {
         if let Ok(inode) = fs.create_file(entry.inode, b"new file", NEW) {
             drop(fs.write_at(inode, 100_000, &vec![3; 50_000]));
         }
-        drop(fs.grow(fs.superblock().len_bytes() + (5 << 20)));
+        let blocks = fs.superblock().geometry().blocks_count;
+        drop(fs.resize(blocks + 5000));
+        drop(fs.minimum_blocks().and_then(|minimum| fs.resize(minimum)));
         drop(fs.remove_tree(InodeNo::ROOT, &entry.name));
     }
     fs.commit()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use mln_image::base::Timestamp;
 use mln_image::block::{BlockDevice, FileDevice};
-use mln_image::ext::{ExtError, Fs, GrowReport};
+use mln_image::ext::{ExtError, Fs, ResizeReport};
 use tempfile::TempDir;
 
 use crate::support::{BlockSize, ExtKind, Mkfs, Mounted, Tree, debugfs, e2fsck_clean, tool};
@@ -49,9 +49,9 @@ fn open(image: &Path) -> Fs {
     Fs::open_for_edit(device, Timestamp::from_seconds(1_800_000_000)).unwrap()
 }
 
-fn grow(image: &Path, len_bytes: u64) -> Result<GrowReport, ExtError> {
+fn grow(image: &Path, len_bytes: u64) -> Result<ResizeReport, ExtError> {
     let mut fs = open(image);
-    let report = fs.grow(len_bytes)?;
+    let report = fs.resize(len_bytes / u64::from(fs.block_size().bytes()))?;
     fs.commit()?;
     Ok(report)
 }
@@ -65,8 +65,12 @@ fn judge(mkfs: &Mkfs, lens_bytes: &[u64]) {
     for len_bytes in lens_bytes {
         let report =
             grow(&image, *len_bytes).unwrap_or_else(|error| panic!("{mkfs:?} to {len_bytes}: {error}"));
-        assert!(report.new_len_bytes <= *len_bytes);
-        assert_eq!(fs::metadata(&image).unwrap().len(), *len_bytes);
+        let block_bytes = mkfs.block_bytes();
+        assert!(report.new_blocks * block_bytes <= *len_bytes);
+        assert_eq!(
+            fs::metadata(&image).unwrap().len(),
+            len_bytes / block_bytes * block_bytes
+        );
         e2fsck_clean(&image);
         assert_eq!(Tree::read(&image), before, "{mkfs:?} to {len_bytes}");
     }
@@ -103,12 +107,7 @@ fn other_features_grow_clean() {
     ] {
         for block_size in [BlockSize(1024), BlockSize(4096)] {
             let mkfs = Mkfs::new(ExtKind::Ext4, block_size, 40 * MIB).features(features);
-            let len_bytes = if features.contains("^resize_inode") {
-                120 * MIB
-            } else {
-                GIB
-            };
-            judge(&mkfs, &[50 * MIB, len_bytes]);
+            judge(&mkfs, &[50 * MIB, GIB]);
         }
     }
     let mkfs = Mkfs::new(ExtKind::Ext3, BlockSize(1024), 40 * MIB).inode_len_bytes(128);
@@ -131,10 +130,13 @@ fn odd_lengths_grow_clean_and_short_last_groups_are_left_off() {
     let fixture = Fixture::new();
     fixture.make(&mkfs);
     let report = grow(&fixture.image(), 16 * MIB + 1024 * 41).unwrap();
-    assert_eq!(report.new_len_bytes, 16 * MIB + 1024);
-    assert_eq!(report.added_groups, 0);
+    assert_eq!(report.new_blocks, 16 * 1024 + 1);
+    assert_eq!(report.new_groups, report.old_groups);
     let report = grow(&fixture.image(), 24 * MIB + 1024).unwrap();
-    assert_eq!((report.old_len_bytes, report.added_groups), (16 * MIB + 1024, 1));
+    assert_eq!(
+        (report.old_blocks, report.new_groups),
+        (16 * 1024 + 1, report.old_groups + 1)
+    );
 }
 
 #[test]
@@ -220,21 +222,26 @@ fn bytes_beyond_the_old_end_are_not_taken_for_tables() {
 }
 
 #[test]
-fn growing_refuses_to_shrink_and_names_the_largest_length() {
+fn growing_names_the_largest_length_and_what_stands_against_more() {
     let fixture = Fixture::new();
     let image = fixture.image();
-    fixture.make(&Mkfs::new(ExtKind::Ext3, BlockSize(1024), 16 * MIB).features("^resize_inode"));
-    assert!(matches!(
-        grow(&image, 15 * MIB),
-        Err(ExtError::WouldShrink { len_bytes, .. }) if len_bytes == 16 * MIB
-    ));
-    // One block of 32 descriptors for groups of 8 MiB, and block 0 before them.
-    let largest = 256 * MIB + 1024;
-    assert!(matches!(
-        grow(&image, 257 * MIB),
-        Err(ExtError::BeyondReserved { largest_bytes, .. }) if largest_bytes == largest
-    ));
+    fixture.make(&Mkfs::new(ExtKind::Ext3, BlockSize(1024), 16 * MIB));
+    let error = grow(&image, 5 << 40).unwrap_err();
+    let largest = fixture_largest(&image);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the file system cannot grow to 5497558138880 bytes, only to {largest}: all group descriptors have to fit into \
+             one group without `meta_bg`"
+        )
+    );
     e2fsck_clean(&image);
-    grow(&image, largest).unwrap();
-    e2fsck_clean(&image);
+}
+
+/// 32 descriptors a block, in a group of 8192 blocks with an inode table, two bitmaps, a superblock and 50 blocks more.
+fn fixture_largest(image: &Path) -> u64 {
+    let fs = open(image);
+    let geometry = fs.superblock().geometry();
+    let room = 8192 - geometry.inode_table_blocks() - 53;
+    (room * 32 * 8192 + 1) * 1024
 }

@@ -25,6 +25,7 @@ mod ext_layouts;
 mod ext_old_layouts;
 mod ext_orphans;
 mod ext_random;
+mod ext_resize;
 mod guest_accounts;
 mod guest_disks;
 mod guest_effects;

@@ -146,7 +146,8 @@ fn configure(
     let mut fs = if plan.len_bytes > plan.template_len_bytes {
         let (device, len_bytes) = source.root().grow(overlay, plan.len_bytes)?;
         let mut fs = source.fs().with_device(device);
-        fs.grow(len_bytes).map_err(failed("grow"))?;
+        let blocks = len_bytes / u64::from(fs.block_size().bytes());
+        fs.resize(blocks).map_err(failed("resize"))?;
         fs
     } else {
         source.fs().with_device(source.root().on(overlay)?)

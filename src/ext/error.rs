@@ -73,21 +73,25 @@ pub enum ExtError {
     /// The file system was opened for reading only.
     #[error("the file system was opened for reading only")]
     ReadOnly,
-    /// Growing was asked for, to a length below the present one.
-    #[error("{wanted_bytes} bytes are less than the file system has: {len_bytes}")]
-    WouldShrink {
+    /// Shrinking was asked for, to less than the files need.
+    #[error(
+        "the file system cannot shrink to {wanted_bytes} bytes: what it holds needs at least {minimum_bytes}"
+    )]
+    BelowMinimum {
         /// The length asked for.
         wanted_bytes: u64,
-        /// The present length.
-        len_bytes: u64,
+        /// The least length that is possible.
+        minimum_bytes: u64,
     },
-    /// Growing was asked for, to more than the group descriptors in reserve are for.
-    #[error("the file system cannot grow to {wanted_bytes} bytes, only to {largest_bytes}")]
-    BeyondReserved {
+    /// Growing was asked for, to more than the file system's features allow.
+    #[error("the file system cannot grow to {wanted_bytes} bytes, only to {largest_bytes}: {limit}")]
+    BeyondLimit {
         /// The length asked for.
         wanted_bytes: u64,
-        /// The largest length that needs no block moved.
+        /// The largest length that is possible.
         largest_bytes: u64,
+        /// What stands against more.
+        limit: &'static str,
     },
     /// There is no such entry.
     #[error("no `{name}` in directory inode {directory}")]
@@ -190,8 +194,8 @@ pub enum Access {
     Read,
     /// Reading and editing.
     Edit,
-    /// Editing and growing.
-    Grow,
+    /// Editing and changing the length.
+    Resize,
 }
 
 impl Access {
@@ -199,7 +203,7 @@ impl Access {
         match self {
             Self::Read => "read",
             Self::Edit => "edited",
-            Self::Grow => "grown",
+            Self::Resize => "resized",
         }
     }
 }

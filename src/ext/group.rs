@@ -86,16 +86,17 @@ impl GroupTable {
             descriptor_len: index(superblock.geometry().descriptor_size),
             dirty: Vec::new(),
         };
-        table.extend(superblock);
+        table.fit(superblock);
         table
     }
 
-    /// Adds descriptors, all zero, for the groups that `superblock` has more.
-    pub(crate) fn extend(&mut self, superblock: &Superblock) {
+    /// Adds descriptors, all zero, for the groups that `superblock` has more, and cuts off those that it has less.
+    pub(crate) fn fit(&mut self, superblock: &Superblock) {
         let geometry = superblock.geometry();
         let blocks = index(geometry.descriptor_blocks());
-        // The last block may hold descriptors of groups that an earlier shrink cut off.
-        let end = self.dirty.len().saturating_mul(self.descriptor_len);
+        // The last block may hold descriptors of groups that are, or were earlier, cut off.
+        let kept = self.dirty.len().min(index(geometry.groups_count));
+        let end = kept.saturating_mul(self.descriptor_len);
         self.bytes.get_mut(end..).unwrap_or_default().fill(0);
         self.bytes
             .resize(blocks.saturating_mul(geometry.block_size.buffer_len()), 0);

@@ -116,7 +116,7 @@ pub use group::GroupDescriptor;
 pub use inode::Inode;
 pub use journal::{JournalError, RecoveryReport};
 pub use ops::{NewNode, SpecialFile};
-pub use resize::GrowReport;
+pub use resize::ResizeReport;
 pub use superblock::Superblock;
 pub use types::{BlockSize, FileBlock, Follow, FsBlock, GroupNo, InodeNo};
 pub use usage::Usage;

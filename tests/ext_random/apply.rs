@@ -75,7 +75,14 @@ impl Subject {
             Operation::Utimes { path, mtime } => self.utimes(*path, *mtime),
             Operation::Grow { more_bytes } => {
                 let len_bytes = self.fs.superblock().len_bytes() + more_bytes;
-                agree(self.fs.grow(len_bytes).map(drop), Ok(()))
+                let blocks = len_bytes / u64::from(self.fs.block_size().bytes());
+                agree(self.fs.resize(blocks).map(drop), Ok(()))
+            }
+            Operation::Shrink { percent } => {
+                let minimum = self.fs.minimum_blocks().unwrap();
+                let more = self.fs.usage().blocks.saturating_sub(minimum);
+                let blocks = minimum + more * u64::from(*percent) / 100;
+                agree(self.fs.resize(blocks).map(drop), Ok(()))
             }
             Operation::Reopen => {
                 self.fs.commit().unwrap();

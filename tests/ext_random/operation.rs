@@ -116,6 +116,10 @@ pub(super) enum Operation {
     Grow {
         more_bytes: u64,
     },
+    /// A file system as short as its files allow, and this share of what is free.
+    Shrink {
+        percent: u8,
+    },
     /// Everything written out, and the file system opened anew.
     Reopen,
 }
@@ -197,6 +201,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
     ];
     let whole = prop_oneof![
         (0_u64..24 << 20).prop_map(|more_bytes| Operation::Grow { more_bytes }),
+        (50_u8..100).prop_map(|percent| Operation::Shrink { percent }),
         Just(Operation::Reopen),
     ];
     prop_oneof![11 => files, 8 => directories, 3 => attributes, 1 => whole]

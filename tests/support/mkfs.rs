@@ -76,6 +76,11 @@ impl Mkfs {
         self
     }
 
+    /// How long a block is.
+    pub(crate) fn block_bytes(&self) -> u64 {
+        self.block_size.0.into()
+    }
+
     /// Whether inodes have room for more than the seconds of their times.
     pub(crate) fn has_nanoseconds(&self) -> bool {
         self.inode_len_bytes > 128

@@ -123,7 +123,7 @@ fn set_len(bytes: &mut [u8], start: usize, len: usize) {
     }
 }
 
-fn set_inode(bytes: &mut [u8], start: usize, inode: Option<InodeNo>) {
+pub(super) fn set_inode(bytes: &mut [u8], start: usize, inode: Option<InodeNo>) {
     if let Some(head) = head_mut(bytes, start) {
         head.inode.set(inode.map_or(0, InodeNo::get));
     }

@@ -12,6 +12,7 @@ mod find;
 mod hash;
 mod index;
 mod inline;
+mod renumber;
 mod state;
 
 use super::error::{ExtError, Place};
@@ -26,6 +27,7 @@ pub(crate) use edit::{Directories, check_name};
 pub(crate) use entry::{EntryView, code_of, entries};
 pub(crate) use hash::NameHash;
 pub(crate) use inline::put_empty_directory;
+pub(crate) use renumber::renumber_block;
 
 /// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,7 @@
 //! Makes a small empty file system without any outside program: what the embedded skeleton is filled into.
 //!
 //! ```text
-//!   options --Layout::plan--> numbers of group 0 --write--> device --Fs::grow--> the other groups
+//!   options --Layout::plan--> numbers of group 0 --write--> device --Fs::resize--> the other groups
 //! ```
 //!
 //! Only group 0 is written here, after the layout in
@@ -20,6 +20,7 @@ pub use options::{ExtKind, FormatOptions};
 use std::sync::Arc;
 
 use self::layout::Layout;
+use super::error::ExtError;
 use super::fs::Fs;
 use crate::block::BlockDevice;
 
@@ -32,7 +33,9 @@ pub fn format(device: &Arc<dyn BlockDevice>, options: &FormatOptions) -> Result<
     let layout = Layout::plan(len_bytes, options)?;
     write::write(&**device, &layout, options)?;
     let mut fs = Fs::open_for_edit(Arc::clone(device), options.now)?;
-    fs.grow(len_bytes)?;
+    let blocks = len_bytes.checked_div(fs.block_size().bytes().into());
+    fs.resize(blocks.unwrap_or(0))?;
+    device.set_len_bytes(len_bytes).map_err(ExtError::from)?;
     fs.commit()?;
     Ok(())
 }

@@ -92,6 +92,24 @@ impl Fs {
         Ok(found)
     }
 
+    /// Computes the checksums of the orphan file anew, which depend on its inode's number and its blocks' places.
+    pub(crate) fn seal_orphan_file(&mut self, inode: InodeNo) -> Result<(), ExtError> {
+        let node = self.node(inode)?;
+        let map = self.file_map(&node)?;
+        let runs = map.runs().iter();
+        let blocks = runs.flat_map(|run| (0..u64::from(run.count)).map(|number| run.start.plus(number)));
+        for block in blocks {
+            let mut bytes = self.read_block(block)?;
+            if let Some(checksum) = self.orphan_checksum(&node, block, split_tail(&bytes).0)
+                && let Some(slot) = bytes.last_chunk_mut::<4>()
+            {
+                *slot = checksum.to_le_bytes();
+                self.put_block(block, bytes);
+            }
+        }
+        Ok(())
+    }
+
     /// The inodes that a block of the orphan file names.
     fn orphan_entries(&self, node: &Node, block: FsBlock) -> Result<Vec<InodeNo>, ExtError> {
         let bytes = self.read_block(block)?;

@@ -21,7 +21,7 @@ use super::inode::{FLAG_EXTENTS, FLAG_INLINE_DATA, Node};
 use super::types::{FsBlock, wide};
 
 pub(crate) use runs::{Run, push, replace};
-pub(crate) use store::empty_root;
+pub(crate) use store::{empty_root, extent_tree_blocks};
 
 /// The blocks of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,6 +33,16 @@ pub(crate) struct FileMap {
 }
 
 impl FileMap {
+    /// A map of `runs`, to be stored in the blocks of `tree`.
+    pub(crate) fn new(runs: Vec<Run>, tree: BTreeMap<(u32, u32), FsBlock>) -> Self {
+        Self { runs, tree }
+    }
+
+    /// The blocks of the tree, by level above the content and first file block.
+    pub(crate) fn tree(&self) -> &BTreeMap<(u32, u32), FsBlock> {
+        &self.tree
+    }
+
     /// The runs of content, by ascending file block.
     pub(crate) fn runs(&self) -> &[Run] {
         &self.runs

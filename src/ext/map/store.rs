@@ -13,7 +13,7 @@ use crate::ext::error::ExtError;
 use crate::ext::fs::Fs;
 use crate::ext::inode::{FLAG_EXTENTS, FLAG_HUGE_FILE, Node};
 use crate::ext::raw::{RawExtent, RawExtentHeader, RawExtentIndex};
-use crate::ext::types::{FsBlock, InodeNo, split64};
+use crate::ext::types::{FsBlock, InodeNo, index, split64, wide};
 
 /// A tree while it is built.
 struct Builder<'a> {
@@ -219,6 +219,20 @@ fn push_extents(run: Run, entries: &mut Vec<(u32, [u8; ENTRY_LEN])>) {
         entries.push((run.file_block, zerocopy::transmute!(extent)));
         rest = run.tail_from(run.file_block.saturating_add(count.into()));
     }
+}
+
+/// How many blocks an extent tree for `runs` takes besides the inode.
+pub(crate) fn extent_tree_blocks(runs: &[Run], block_len: usize) -> u64 {
+    let longest = |run: &Run| u32::from(LONGEST).saturating_sub(run.is_unwritten.into());
+    let mut entries = runs.iter().fold(0_usize, |sum, run| {
+        sum.saturating_add(index(run.count.div_ceil(longest(run))))
+    });
+    let mut blocks = 0_usize;
+    while entries > capacity(60) {
+        entries = entries.div_ceil(capacity(block_len).max(2));
+        blocks = blocks.saturating_add(entries);
+    }
+    wide(blocks)
 }
 
 fn index_entry(first: u32, block: FsBlock) -> [u8; ENTRY_LEN] {

@@ -1,6 +1,6 @@
 //! The groups of a grown file system: the last one completed, new ones with their own tables.
 
-use super::plan::tables_len;
+use super::target::{last_group, tables_len};
 use crate::ext::bitmap::Bitmap;
 use crate::ext::error::ExtError;
 use crate::ext::fs::Fs;
@@ -66,6 +66,22 @@ impl Fs {
         Ok(())
     }
 
+    /// Counts what was added to `old` among the free blocks and inodes.
+    pub(super) fn count_added(&mut self, old: &Geometry) {
+        let new = *self.superblock.geometry();
+        let added = (old.groups_count..new.groups_count).map(GroupNo);
+        let tables = added.fold(0, |sum: u64, group| {
+            sum.saturating_add(tables_len(&self.superblock, group))
+        });
+        let blocks = new.blocks_count.saturating_sub(old.blocks_count);
+        let free = self.superblock.free_blocks_count();
+        self.superblock
+            .set_free_blocks_count(free.saturating_add(blocks).saturating_sub(tables));
+        let inodes = new.inodes_count.saturating_sub(old.inodes_count);
+        let free = self.superblock.free_inodes_count();
+        self.superblock.set_free_inodes_count(free.saturating_add(inodes));
+    }
+
     /// Makes the bitmaps of a new group that begins with `tables` blocks of its own, as far as `flags` want them.
     fn add_bitmaps(&mut self, group: GroupNo, flags: u16, tables: u32) {
         let geometry = *self.superblock.geometry();
@@ -82,8 +98,4 @@ impl Fs {
             self.inode_bitmaps.insert(group, bitmap);
         }
     }
-}
-
-fn last_group(geometry: &Geometry) -> GroupNo {
-    GroupNo(geometry.groups_count.saturating_sub(1))
 }

@@ -18,7 +18,7 @@ use crate::ext::group::has_superblock;
 use crate::ext::types::{FsBlock, InodeNo, index, split64, wide};
 
 /// Where the number of the double indirect block lies in an inode's block map.
-const DOUBLE_INDIRECT: usize = 13;
+pub(super) const DOUBLE_INDIRECT: usize = 13;
 
 impl Fs {
     /// Takes the blocks that descriptors fill now out of the resize inode, and adds the copies in new groups.
@@ -41,6 +41,60 @@ impl Fs {
             }
         }
         self.set_resize_blocks(end.saturating_sub(used))
+    }
+
+    /// Writes anew what the resize inode holds, after its double indirect block went to `moved`, if it did.
+    pub(super) fn rebuild_resize_inode(&mut self, moved: Option<FsBlock>) -> Result<(), ExtError> {
+        if !self.superblock.features().has(feature::RESIZE_INODE) {
+            return Ok(());
+        }
+        if let Some(place) = moved {
+            let mut node = self.node(InodeNo::RESIZE)?;
+            let pointer = split64(place.0).0.to_le_bytes();
+            let (slots, _) = node.raw_mut().i_block.as_chunks_mut::<4>();
+            if let Some(slot) = slots.get_mut(DOUBLE_INDIRECT) {
+                *slot = pointer;
+            }
+            self.store_node(node)?;
+        }
+        let map = self.resize_map()?;
+        let geometry = *self.superblock.geometry();
+        let first = FsBlock(u64::from(geometry.first_data_block).saturating_add(1));
+        let used = geometry.descriptor_blocks();
+        let reserved = u64::from(self.superblock.reserved_gdt_blocks());
+        let block_len = geometry.block_size.buffer_len();
+        let mut top = vec![0; block_len];
+        for number in used..used.saturating_add(reserved) {
+            let place = first.plus(number);
+            let (slots, _) = top.as_chunks_mut::<4>();
+            let slot = index(number).checked_rem(slots.len()).unwrap_or(0);
+            if let Some(slot) = slots.get_mut(slot) {
+                *slot = split64(place.0).0.to_le_bytes();
+            }
+            let mut bytes = self.copies_of(number).as_bytes().to_vec();
+            bytes.resize(block_len, 0);
+            self.put_if_new(place, bytes)?;
+        }
+        self.put_if_new(map, top)?;
+        self.set_resize_blocks(reserved)
+    }
+
+    fn put_if_new(&mut self, block: FsBlock, bytes: Vec<u8>) -> Result<(), ExtError> {
+        if *self.read_block(block)? != bytes {
+            self.put_block(block, bytes.into());
+        }
+        Ok(())
+    }
+
+    /// The copies of descriptor block `number` in all groups but the first that have one.
+    fn copies_of(&self, number: u64) -> Vec<U32> {
+        let geometry = self.superblock.geometry();
+        geometry
+            .groups()
+            .skip(1)
+            .filter(|group| has_superblock(&self.superblock, *group))
+            .map(|group| U32::new(split64(geometry.group_start(group).plus(number).plus(1).0).0))
+            .collect()
     }
 
     /// The double indirect block of the resize inode.
@@ -77,13 +131,7 @@ impl Fs {
 
     /// Lists, in the reserved block `block` of group 0, its copies in all groups that have them.
     fn add_copies(&mut self, old: &Geometry, number: u64, block: FsBlock) -> Result<(), ExtError> {
-        let new = *self.superblock.geometry();
-        let copies: Vec<U32> = new
-            .groups()
-            .skip(1)
-            .filter(|group| has_superblock(&self.superblock, *group))
-            .map(|group| U32::new(split64(new.group_start(group).plus(number).plus(1).0).0))
-            .collect();
+        let copies = self.copies_of(number);
         let old_end = u32::try_from(old.blocks_count).unwrap_or(u32::MAX);
         let is_known = copies.iter().filter(|copy| copy.get() < old_end).count();
         if is_known == copies.len() {

@@ -107,7 +107,7 @@ impl Fs {
         self.count_blocks(node, 0, 1)
     }
 
-    fn put_xattr_block(&mut self, block: FsBlock, mut bytes: Box<[u8]>) {
+    pub(crate) fn put_xattr_block(&mut self, block: FsBlock, mut bytes: Box<[u8]>) {
         let checksum = self.xattr_checksum(block, &bytes);
         if let (Some(checksum), Ok((header, _))) = (checksum, RawXattrHeader::mut_from_prefix(&mut bytes)) {
             header.h_checksum.set(checksum);

@@ -7,6 +7,7 @@
 mod edit;
 mod inside;
 mod parse;
+mod renumber;
 mod value;
 
 use zerocopy::FromBytes as _;
