@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::base::{FileKind, GuestPath, PathError};
+use crate::base::{ByteSize, FileKind, GuestPath, PathError, Sourced};
 use crate::block::DeviceError;
 use crate::disk::DiskError;
 use crate::edit::ViewError;
@@ -101,6 +101,14 @@ pub enum HostError {
         /// How many are free.
         free: u64,
     },
+    /// The image is to be shorter than what it has to hold.
+    #[error("`size {}` is too small for the template's files and the host's own ({}): {least} at least", wanted.value, wanted.origin)]
+    TooShort {
+        /// What was asked for, and where.
+        wanted: Sourced<ByteSize>,
+        /// About the least that is possible.
+        least: ByteSize,
+    },
     /// The file system could not be changed as a whole.
     #[error("cannot {action} the file system")]
     FileSystem {
@@ -174,6 +182,9 @@ impl HostError {
         match self {
             Self::Template(error) => error.hints(),
             Self::TemplateDisk { source, .. } | Self::Disk(source) => source.hints(),
+            Self::TooShort { least, .. } => vec![format!(
+                "ask for `size {least}` or more, or for `free_space 0M`, the smallest image that leaves some room"
+            )],
             _ => Vec::new(),
         }
     }

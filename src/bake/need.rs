@@ -1,15 +1,15 @@
 //! Whether the changes of a host fit its file system, told before anything is written.
 //!
 //! The counts are bounds that never refuse what would fit: the need leaves out what only the engine knows (indirect
-//! blocks, directories that grow), and the free count what new block groups take for themselves. What slips through is
+//! blocks, directories that grow), and the free count what new block groups take for themselves, and what those cut off give back. What slips through is
 //! found when the changes are applied in memory, still before the host's image is written.
 
 use super::error::HostError;
 use super::guest_view::ExtView;
 use super::plan::FilePlan;
+use super::template::Source;
 use crate::base::FileKind;
 use crate::edit::{Effect, GuestView as _};
-use crate::ext::Fs;
 
 /// A symbolic link's text up to this many bytes lies in its inode.
 const SHORT_LINK_BYTES: u64 = 60;
@@ -19,7 +19,7 @@ const SHORT_LINK_BYTES: u64 = 60;
 pub struct Need {
     /// How many the changes take at least.
     pub needed: u64,
-    /// How many there are at most once the file system has grown.
+    /// How many there are at most once the file system has its length.
     pub free: u64,
 }
 
@@ -30,14 +30,16 @@ pub(super) struct Needs {
     pub(super) inodes: Need,
 }
 
-/// Counts what `files` need in `fs` once it has grown to `len_bytes`; more than there is is an error.
-pub(super) fn of(
-    fs: &Fs,
-    view: &ExtView<'_>,
-    files: &[FilePlan],
-    len_bytes: u64,
-) -> Result<Needs, HostError> {
-    let block_bytes = u64::from(fs.block_size().bytes());
+/// What changes take, less what they give back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Needed {
+    pub(super) blocks: u64,
+    pub(super) inodes: u64,
+}
+
+/// Counts what `files` need in the file system that `view` shows.
+pub(super) fn count(view: &ExtView<'_>, files: &[FilePlan]) -> Result<Needed, HostError> {
+    let block_bytes = u64::from(view.0.block_size().bytes());
     let (mut needed, mut given_back) = (Count::default(), Count::default());
     for file in files {
         let old = view.info(&file.path)?;
@@ -48,23 +50,44 @@ pub(super) fn of(
             given_back.add(old.kind, old.len_bytes, block_bytes, 0);
         }
     }
-    let geometry = fs.superblock().geometry();
-    let usage = fs.usage();
-    let blocks = len_bytes / block_bytes;
-    let new_groups = blocks
-        .div_ceil(geometry.blocks_per_group.into())
-        .saturating_sub(geometry.groups_count.into());
-    let new_inodes = new_groups.saturating_mul(geometry.inodes_per_group.into());
+    Ok(Needed {
+        blocks: needed.blocks.saturating_sub(given_back.blocks),
+        inodes: needed.inodes.saturating_sub(given_back.inodes),
+    })
+}
+
+/// Holds what `files` need against what is free in the template of `source` once its file system is `len_bytes` long;
+/// more than there is is an error.
+pub(super) fn of(
+    source: &Source,
+    needed: Needed,
+    files: &[FilePlan],
+    len_bytes: u64,
+) -> Result<Needs, HostError> {
+    let geometry = source.fs().superblock().geometry();
+    let usage = source.fs().usage();
+    let blocks = len_bytes / u64::from(geometry.block_size.bytes());
+    let groups = blocks.div_ceil(geometry.blocks_per_group.into());
+    let inodes = groups.saturating_mul(geometry.inodes_per_group.into());
+    let free_blocks = if blocks < usage.blocks {
+        blocks.saturating_sub(source.minimum_blocks()?)
+    } else {
+        usage
+            .free_blocks
+            .saturating_add(blocks.saturating_sub(usage.blocks))
+    };
+    let free_inodes = usage
+        .free_inodes
+        .saturating_add(inodes)
+        .saturating_sub(usage.inodes);
     let needs = Needs {
         blocks: Need {
-            needed: needed.blocks.saturating_sub(given_back.blocks),
-            free: usage
-                .free_blocks
-                .saturating_add(blocks.saturating_sub(usage.blocks)),
+            needed: needed.blocks,
+            free: free_blocks,
         },
         inodes: Need {
-            needed: needed.inodes.saturating_sub(given_back.inodes),
-            free: usage.free_inodes.saturating_add(new_inodes),
+            needed: needed.inodes,
+            free: free_inodes,
         },
     };
     // Nobody counts here what a whole tree gives back that goes, so that there is no bound then.

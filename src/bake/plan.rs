@@ -14,7 +14,7 @@ use super::need::{self, Need};
 use super::size::image_len;
 use super::template::Source;
 use crate::base::digest::Sha256Digest;
-use crate::base::{ByteSize, FileKind, GuestPath, Origin, Timestamp};
+use crate::base::{FileKind, GuestPath, Origin, Timestamp};
 use crate::edit::{EditList, EditedView, Effect, GuestView as _, effective};
 use crate::guest::{self, GuestContext};
 use crate::launch::{self, LaunchFile, LaunchSettings};
@@ -248,21 +248,12 @@ fn plan_host(
     };
     let configured = guest::configure(request.project, host, &view, &context)?;
     let template_len_bytes = source.template().len_bytes();
-    let len = image_len(
-        host.size.value,
-        template_len_bytes,
-        u64::from(fs.block_size().bytes()),
-    );
     let mut warnings: Vec<String> = configured.warnings.iter().map(ToString::to_string).collect();
-    if len.is_wish_smaller {
-        warnings.push(format!(
-            "the size asked for is smaller than the template, so the image is as long as that: {} ({})",
-            ByteSize(template_len_bytes),
-            host.size.origin
-        ));
-    }
     let files = file_plans(&view, &configured.edits)?;
-    let needs = need::of(fs, &view, &files, source.root_len_bytes(len.len_bytes)?)?;
+    let needed = need::count(&view, &files)?;
+    let len = image_len(&host.size, source, needed)?;
+    warnings.extend(len.warning);
+    let needs = need::of(source, needed, &files, source.root_len_bytes(len.len_bytes)?)?;
     Ok(HostPlan {
         name: host.name.clone(),
         template: source.template().name().to_string(),

@@ -1,6 +1,6 @@
 //! A template as a bake uses it: opened once for all hosts, its file system parsed, and checked to stay the same.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ pub(super) struct Source {
     root: Root,
     fs: Fs,
     now: Timestamp,
+    minimum_blocks: OnceLock<u64>,
 }
 
 impl Source {
@@ -58,6 +59,7 @@ impl Source {
             root,
             fs,
             now,
+            minimum_blocks: OnceLock::new(),
         })
     }
 
@@ -97,6 +99,21 @@ impl Source {
             return Ok(self.fs.superblock().len_bytes());
         }
         Ok(self.root.grown_len_bytes(image_len_bytes)?)
+    }
+
+    /// The least number of blocks that the template's files need; found out when first asked for.
+    pub(super) fn minimum_blocks(&self) -> Result<u64, HostError> {
+        if let Some(known) = self.minimum_blocks.get() {
+            return Ok(*known);
+        }
+        let found = self
+            .fs
+            .minimum_blocks()
+            .map_err(|source| HostError::TemplateFileSystem {
+                path: self.template.path().to_path_buf(),
+                source,
+            })?;
+        Ok(*self.minimum_blocks.get_or_init(|| found))
     }
 
     /// The template's file system.

@@ -135,7 +135,7 @@ impl Finished {
     }
 }
 
-/// Grows and edits the file system on `overlay`; tells what every changed file is now.
+/// Resizes and edits the file system on `overlay`; tells what every changed file is now.
 fn configure(
     shared: &Shared<'_>,
     source: &Source,
@@ -150,7 +150,12 @@ fn configure(
         fs.resize(blocks).map_err(failed("resize"))?;
         fs
     } else {
-        source.fs().with_device(source.root().on(overlay)?)
+        let mut fs = source.fs().with_device(source.root().on(overlay)?);
+        if plan.len_bytes < plan.template_len_bytes {
+            let blocks = plan.len_bytes / u64::from(fs.block_size().bytes());
+            fs.resize(blocks).map_err(failed("resize"))?;
+        }
+        fs
     };
     apply(&mut fs, &plan.edits)?;
     fs.commit().map_err(failed("write"))?;

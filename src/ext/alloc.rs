@@ -192,6 +192,7 @@ impl Fs {
             if has_unused {
                 let after = per_group.saturating_sub(bit.saturating_add(1));
                 descriptor.itable_unused = descriptor.itable_unused.min(after);
+                descriptor.flags &= !INODE_UNINIT;
             }
         })?;
         let free = self.superblock.free_inodes_count().saturating_sub(1);

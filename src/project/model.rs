@@ -93,9 +93,9 @@ pub enum Platform {
 /// How large a root file system shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SizeRequest {
-    /// `size`: this long, or as long as the template where that is longer.
+    /// `size`: this long; the default, which nobody asked for, never shorter than the template.
     Total(ByteSize),
-    /// `free_space`: the template's length and this much more.
+    /// `free_space`: the template's length and this much more; for 0 the smallest image that is sensible.
     FreeSpace(ByteSize),
 }
 

@@ -51,7 +51,10 @@ fn run(block_bytes: u64) {
 }
 
 /// Takes one step and has it judged.
-#[allow(clippy::print_stdout, reason = "the table beside resize2fs is shown to whoever asks for it")]
+#[allow(
+    clippy::print_stdout,
+    reason = "the table beside resize2fs is shown to whoever asks for it"
+)]
 fn take(image: &Image, step: Step, blocks: u64, what: &str) {
     if step == Step::Fragmented {
         image.fragment();

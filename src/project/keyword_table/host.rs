@@ -27,14 +27,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         Host,
         "size",
         V::Size,
-        "the file system's size, at least the template's",
+        "the file system's size; less than the template's shrinks it, as far as its files allow",
     )
     .or("250M"),
     here(
         Host,
         "free_space",
         V::Size,
-        "the template's size and this much more; goes before `size`",
+        "the template's size and this much more; 0M makes the smallest image; goes before `size`",
     )
     .example("free_space 1G"),
     here(
