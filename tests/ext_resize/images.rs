@@ -31,6 +31,9 @@ pub(super) fn layouts() -> impl Iterator<Item = (&'static str, &'static str)> {
         ("128-byte inodes", "-t ext4 -I 128"),
         ("ext3, 128-byte inodes", "-t ext3 -I 128"),
         ("^sparse_super", "-t ext3 -O ^sparse_super,^resize_inode"),
+        ("meta_bg", "-t ext4 -O meta_bg,^resize_inode"),
+        ("inline_data", "-t ext4 -O inline_data"),
+        ("ea_inode, large_dir", "-t ext4 -O ea_inode,large_dir"),
         ("small groups", "-t ext4 -g 2048"),
         (
             "small groups, ^flex_bg",

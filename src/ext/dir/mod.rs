@@ -27,7 +27,7 @@ pub(crate) use edit::{Directories, check_name};
 pub(crate) use entry::{EntryView, code_of, entries};
 pub(crate) use hash::NameHash;
 pub(crate) use inline::put_empty_directory;
-pub(crate) use renumber::renumber_block;
+pub(crate) use renumber::{renumber_block, renumber_entries};
 
 /// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

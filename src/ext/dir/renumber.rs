@@ -17,6 +17,24 @@ pub(crate) fn renumber_block(
     seed: Option<u32>,
     change: impl Fn(InodeNo) -> Option<InodeNo>,
 ) -> Result<bool, ExtError> {
+    let is_changed = renumber_entries(bytes, place, has_filetype, change)?;
+    if stored_leaf_checksum(bytes).is_some() {
+        seal_leaf(bytes, seed);
+    } else if number == 0 {
+        seal_index(bytes, ROOT_ENTRIES, seed);
+    } else {
+        seal_index(bytes, NODE_ENTRIES, seed);
+    }
+    Ok(is_changed)
+}
+
+/// Makes `entries` name inodes as `change` says; answers whether any changed.
+pub(crate) fn renumber_entries(
+    bytes: &mut [u8],
+    place: Place,
+    has_filetype: bool,
+    change: impl Fn(InodeNo) -> Option<InodeNo>,
+) -> Result<bool, ExtError> {
     let mut changes = Vec::new();
     for entry in entries(bytes, has_filetype, place) {
         let entry = entry?;
@@ -27,13 +45,6 @@ pub(crate) fn renumber_block(
     let is_changed = !changes.is_empty();
     for (start, inode) in changes {
         set_inode(bytes, start, Some(inode));
-    }
-    if stored_leaf_checksum(bytes).is_some() {
-        seal_leaf(bytes, seed);
-    } else if number == 0 {
-        seal_index(bytes, ROOT_ENTRIES, seed);
-    } else {
-        seal_index(bytes, NODE_ENTRIES, seed);
     }
     Ok(is_changed)
 }

@@ -222,6 +222,7 @@ impl Fs {
         }
         if let Some(block) = plan.mount_block {
             self.superblock.edit(|raw| raw.s_mmp_block.set(block.0))?;
+            self.fixed = OnceLock::new();
         }
         if !self.superblock.features().has(feature::ORPHAN_FILE) {
             return Ok(());

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ext::dir::renumber_block;
+use crate::ext::dir::{renumber_block, renumber_entries};
 use crate::ext::error::{ExtError, Place};
 use crate::ext::feature;
 use crate::ext::fs::Fs;
-use crate::ext::inode::Node;
+use crate::ext::inline::Inline;
+use crate::ext::inode::{FLAG_INLINE_DATA, Node};
 use crate::ext::types::{FileBlock, FsBlock, InodeNo};
 
 impl Fs {
@@ -21,7 +22,11 @@ impl Fs {
             Ok(())
         })?;
         for node in directories {
-            self.renumber_directory(&node, renumbered, new.contains(&node.number()))?;
+            if node.has_flag(FLAG_INLINE_DATA) {
+                self.renumber_inline_directory(node, renumbered)?;
+            } else {
+                self.renumber_directory(&node, renumbered, new.contains(&node.number()))?;
+            }
         }
         Ok(())
     }
@@ -46,6 +51,31 @@ impl Fs {
             {
                 self.put_block(run.start, bytes);
             }
+        }
+        Ok(())
+    }
+
+    /// The same for a directory that lies in its inode, whose checksum covers it.
+    fn renumber_inline_directory(
+        &mut self,
+        mut node: Node,
+        renumbered: &BTreeMap<InodeNo, InodeNo>,
+    ) -> Result<(), ExtError> {
+        let content = node.inline()?;
+        let change = |inode| renumbered.get(&inode).copied();
+        let place = Place::Inode(node.number());
+        let has_filetype = self.superblock.features().has(feature::FILETYPE);
+        let mut areas = content.areas().map(<[u8]>::to_vec);
+        for area in &mut areas {
+            renumber_entries(area, place, has_filetype, change)?;
+        }
+        let Some(parent) = content.parent() else {
+            return Err(ExtError::corrupt(place, "parent of a directory", "an inode", 0));
+        };
+        let changed = Inline::directory(change(parent).unwrap_or(parent), areas);
+        if changed != content {
+            node.put_inline(&changed)?;
+            self.store_node(node)?;
         }
         Ok(())
     }
