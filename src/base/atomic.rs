@@ -108,7 +108,7 @@ pub fn remove_left_overs(directory: &Path) -> Result<usize, PathError> {
 }
 
 /// Syncs the directory that holds `path`, so that a rename survives a power cut.
-fn sync_directory(path: &Path) -> Result<(), PathError> {
+pub(crate) fn sync_directory(path: &Path) -> Result<(), PathError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

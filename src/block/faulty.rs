@@ -1,24 +1,44 @@
-//! A device that fails on purpose: what happens when the n-th write does not succeed.
+//! A device that fails on purpose: what happens when the n-th write or read does not succeed, or only in part.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::device::{BlockDevice, DeviceError};
 
-/// Passes everything on to `inner` until `allowed` writes are done, then fails every write.
+/// What a [`FaultyDevice`] does when its time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Writes fail, and leave nothing.
+    Write,
+    /// Writes fail after the first half of the bytes.
+    ShortWrite,
+    /// Reads fail.
+    Read,
+}
+
+/// Passes everything on to `inner` until `allowed` writes (or reads) are done, then fails all of them.
 #[derive(Debug)]
 pub struct FaultyDevice<D> {
     inner: D,
+    fault: Fault,
     allowed: u64,
     writes: AtomicU64,
+    reads: AtomicU64,
 }
 
 impl<D: BlockDevice> FaultyDevice<D> {
     /// Lets `allowed` writes to `inner` succeed.
     pub fn new(inner: D, allowed: u64) -> Self {
+        Self::with_fault(inner, Fault::Write, allowed)
+    }
+
+    /// Lets `allowed` of what `fault` is about succeed.
+    pub fn with_fault(inner: D, fault: Fault, allowed: u64) -> Self {
         Self {
             inner,
+            fault,
             allowed,
             writes: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
         }
     }
 
@@ -27,22 +47,32 @@ impl<D: BlockDevice> FaultyDevice<D> {
         self.writes.load(Ordering::Relaxed)
     }
 
+    /// How many reads were tried.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
     /// The device below.
     pub fn into_inner(self) -> D {
         self.inner
     }
 
     fn spend(&self, operation: &'static str, offset_bytes: u64, len_bytes: u64) -> Result<(), DeviceError> {
-        if self.writes.fetch_add(1, Ordering::Relaxed) < self.allowed {
+        let done = self.writes.fetch_add(1, Ordering::Relaxed);
+        if self.fault == Fault::Read || done < self.allowed {
             return Ok(());
         }
+        Err(Self::failed(operation, offset_bytes, len_bytes))
+    }
+
+    fn failed(operation: &'static str, offset_bytes: u64, len_bytes: u64) -> DeviceError {
         let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
-        Err(DeviceError::Io {
+        DeviceError::Io {
             operation,
             offset_bytes,
             len_bytes,
             source,
-        })
+        }
     }
 }
 
@@ -52,11 +82,21 @@ impl<D: BlockDevice> BlockDevice for FaultyDevice<D> {
     }
 
     fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        let done = self.reads.fetch_add(1, Ordering::Relaxed);
+        if self.fault == Fault::Read && done >= self.allowed {
+            return Err(Self::failed("read", offset_bytes, super::device::len_of(buffer)));
+        }
         self.inner.read_at(offset_bytes, buffer)
     }
 
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
-        self.spend("write", offset_bytes, super::device::len_of(bytes))?;
+        if let Err(error) = self.spend("write", offset_bytes, super::device::len_of(bytes)) {
+            if self.fault == Fault::ShortWrite {
+                let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
+                self.inner.write_at(offset_bytes, half)?;
+            }
+            return Err(error);
+        }
         self.inner.write_at(offset_bytes, bytes)
     }
 

@@ -7,6 +7,7 @@
 //!                          |
 //!                    base: Arc<dyn BlockDevice>, never written
 //!
+//!   InPlace: one image file changed where it lies, by way of a file beside it (`redo`)
 //!   Slice: a window on any of them, as a partition is one on its disk
 //! ```
 
@@ -23,17 +24,23 @@ mod delta;
 mod device;
 mod faulty;
 mod file;
+mod in_place;
+mod lock;
 mod memory;
 mod overlay;
+pub mod redo;
 mod slice;
 mod unit;
 
 pub use delta::Delta;
 pub use device::{BlockDevice, DeviceError};
-pub use faulty::FaultyDevice;
+pub use faulty::{Fault, FaultyDevice};
 pub use file::FileDevice;
+pub use in_place::InPlace;
+pub use lock::{LockError, lock_for_edit, lock_for_reading};
 pub use memory::MemoryDevice;
 pub use overlay::Overlay;
+pub use redo::RedoError;
 pub use slice::Slice;
 pub(crate) use slice::zero;
 pub use unit::{UNIT_BYTES, is_zero};

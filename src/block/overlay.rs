@@ -43,14 +43,33 @@ impl Overlay {
         }
     }
 
+    /// An overlay over `base` with the changes of `delta`, which was made over the same bytes.
+    pub fn with_changes(base: Arc<dyn BlockDevice>, delta: &Delta) -> Self {
+        let units = delta
+            .units()
+            .map(|(offset, unit)| (offset / UNIT, Box::new(*unit)));
+        let state = State {
+            len_bytes: delta.len_bytes(),
+            base_end_bytes: delta.base_end_bytes(),
+            units: units.collect(),
+        };
+        Self {
+            base,
+            state: RwLock::new(state),
+        }
+    }
+
     /// Gives the difference. Units that were written with what the base has anyway are no difference, and are left out.
     pub fn finish(self) -> Result<Delta, DeviceError> {
-        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let State {
-            len_bytes,
-            base_end_bytes,
-            mut units,
-        } = state;
+        self.take_changes()
+    }
+
+    /// Gives the difference and forgets it.
+    pub(super) fn take_changes(&self) -> Result<Delta, DeviceError> {
+        let mut state = self.write();
+        let (len_bytes, base_end_bytes) = (state.len_bytes, state.base_end_bytes);
+        let mut units = std::mem::take(&mut state.units);
+        drop(state);
         let mut old = [0_u8; UNIT_BYTES];
         let mut unchanged = Vec::new();
         for (number, unit) in &units {
@@ -70,6 +89,18 @@ impl Overlay {
         u64::try_from(self.read().units.len())
             .unwrap_or(u64::MAX)
             .saturating_mul(UNIT)
+    }
+
+    /// Up to where the base's bytes show through.
+    pub(super) fn base_end_bytes(&self) -> u64 {
+        self.read().base_end_bytes
+    }
+
+    /// Where the first changed unit at or behind `offset_bytes` begins, if there is one.
+    pub(super) fn next_change(&self, offset_bytes: u64) -> Option<u64> {
+        let state = self.read();
+        let first = state.units.range(offset_bytes / UNIT..).next();
+        first.map(|(number, _)| number.saturating_mul(UNIT))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
