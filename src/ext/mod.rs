@@ -72,6 +72,7 @@ mod checksum;
 mod commit;
 mod copies;
 mod dir;
+mod dump;
 mod error;
 mod feature;
 mod format;
@@ -107,6 +108,7 @@ mod write;
 mod xattr;
 
 pub use dir::DirEntry;
+pub use dump::Record;
 pub use error::{Access, DirtyState, ExtError, Place};
 pub use feature::Features;
 pub use format::{ExtKind, FormatError, FormatOptions, format};

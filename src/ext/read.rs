@@ -1,5 +1,7 @@
 //! Reading the content of files and the text of symbolic links.
 
+use std::ops::Range;
+
 use super::error::{ExtError, Place};
 use super::fs::Fs;
 use super::inode::{FLAG_HUGE_FILE, FLAG_INLINE_DATA, Node};
@@ -54,6 +56,32 @@ impl Fs {
         }
         self.read_mapped(&self.file_map(&node)?, offset_bytes, buffer)?;
         Ok(len)
+    }
+
+    /// The ranges of bytes of the regular file `inode` that are no holes, in ascending order.
+    ///
+    /// # Errors
+    /// [`ExtError::WrongKind`]; [`ExtError::Corrupt`].
+    pub fn data_ranges(&self, inode: InodeNo) -> Result<Vec<Range<u64>>, ExtError> {
+        let node = self.regular_node(inode)?;
+        let len_bytes = node.size_in_bytes();
+        let block_bytes = u64::from(self.block_size().bytes());
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for run in self
+            .file_map(&node)?
+            .runs()
+            .iter()
+            .filter(|run| !run.is_unwritten)
+        {
+            let start = u64::from(run.file_block).saturating_mul(block_bytes);
+            let end = run.end().saturating_mul(block_bytes).min(len_bytes);
+            match ranges.last_mut() {
+                _ if start >= end => {}
+                Some(last) if last.end == start => last.end = end,
+                _ => ranges.push(start..end),
+            }
+        }
+        Ok(ranges)
     }
 
     /// The text of the symbolic link `inode`.

@@ -146,10 +146,10 @@ fn edits_on_an_overlay_leave_the_image_alone_and_repeat() {
     let image = TestImage::new("-t ext4", "24M");
     let before = fs::read(image.path()).unwrap();
     let base: Arc<dyn BlockDevice> = Arc::new(FileDevice::open(&image.path()).unwrap());
-    let template = Fs::open_for_edit(Arc::clone(&base), NOW).unwrap();
-    let bake = || {
+    let whole = Fs::open_for_edit(Arc::clone(&base), NOW).unwrap();
+    let edit = || {
         let overlay = Arc::new(Overlay::new(Arc::clone(&base)));
-        let mut fs = template.with_device(Arc::clone(&overlay) as Arc<dyn BlockDevice>);
+        let mut fs = whole.with_device(Arc::clone(&overlay) as Arc<dyn BlockDevice>);
         let etc = fs
             .lookup(&GuestPath::literal("/etc"), Follow::All)
             .unwrap()
@@ -165,7 +165,7 @@ fn edits_on_an_overlay_leave_the_image_alone_and_repeat() {
         overlay.read_at(0, &mut bytes).unwrap();
         bytes
     };
-    let (one, other) = (bake(), bake());
+    let (one, other) = (edit(), edit());
     assert!(one == other && one != before);
     assert!(fs::read(image.path()).unwrap() == before);
 }

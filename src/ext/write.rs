@@ -27,6 +27,24 @@ impl Fs {
         self.store_node(node)
     }
 
+    /// Writes the next `len_bytes` bytes of `source` into the regular file `inode` from `offset_bytes` on; the file grows
+    /// as needed.
+    ///
+    /// # Errors
+    /// As [`Fs::write_at`]; [`ExtError::Source`] if `source` fails or ends early.
+    pub fn write_from(
+        &mut self,
+        inode: InodeNo,
+        offset_bytes: u64,
+        len_bytes: u64,
+        source: &mut dyn Read,
+    ) -> Result<(), ExtError> {
+        let mut node = self.regular_node(inode)?;
+        self.write_node(&mut node, offset_bytes, len_bytes, source)?;
+        self.touch_content(&mut node)?;
+        self.store_node(node)
+    }
+
     /// Writes `bytes` behind the end of the regular file `inode`.
     ///
     /// # Errors

@@ -19,9 +19,11 @@ mod superblock;
 #[cfg(test)]
 mod tests_replay;
 
+use std::fmt;
 use std::sync::Arc;
 
 use self::blocks::JournalBlocks;
+use self::superblock::JournalSuperblock;
 use super::error::{Access, DirtyState, ExtError, Place};
 use super::feature;
 use super::fs::Fs;
@@ -45,6 +47,32 @@ pub struct RecoveryReport {
     pub revoked: u64,
     /// The inodes without a name that were freed, and those that were cut to the length that they were to have.
     pub orphans: u64,
+}
+
+impl RecoveryReport {
+    /// Whether the file system needed nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for RecoveryReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            transactions,
+            blocks,
+            revoked: _,
+            orphans,
+        } = self;
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        write!(
+            formatter,
+            "{transactions} transaction{} of its journal, {blocks} block{}, {orphans} orphaned inode{}",
+            plural((*transactions).into()),
+            plural(*blocks),
+            plural(*orphans)
+        )
+    }
 }
 
 impl Fs {
@@ -143,6 +171,14 @@ fn write_superblock(device: &dyn BlockDevice, superblock: &Superblock) -> Result
 }
 
 impl Fs {
+    /// What the superblock of the journal in `inode` says.
+    pub(crate) fn journal_state(&self, inode: InodeNo) -> Result<JournalSuperblock, ExtError> {
+        let blocks = self.journal_blocks(inode)?;
+        let mut first = vec![0; self.block_size().buffer_len()];
+        blocks.read(&*self.device, self.block_size(), 0, &mut first)?;
+        JournalSuperblock::decode(&first, self.block_size(), blocks.count())
+    }
+
     /// Where the journal in `inode` lies; it must not have holes.
     fn journal_blocks(&self, inode: InodeNo) -> Result<JournalBlocks, ExtError> {
         let node = self.node(inode)?;
