@@ -14,11 +14,11 @@ use tempfile::TempDir;
 use crate::support::{BlockSize, ExtKind, Mkfs, debugfs_write, e2fsck_clean, e2fsck_damaged};
 
 /// The file of damages, each a line `kind: request ; request`, and indented lines with all that the check then says.
-const DAMAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ext_damage.txt");
+pub(crate) const DAMAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ext_damage.txt");
 
 /// A small file system whose inode numbers are known: 12 `/d`, 13 `/f` of 400 blocks, 14 `/d/e`, 15 `/d/e/g` of one
 /// block, 16 `/l`.
-fn small(directory: &TempDir, kind: ExtKind) -> PathBuf {
+pub(crate) fn small(directory: &TempDir, kind: ExtKind) -> PathBuf {
     let image = directory.path().join(kind.name());
     Mkfs::new(kind, BlockSize(1024), 16 << 20).make(&image, None);
     let content = directory.path().join("content");
@@ -38,7 +38,7 @@ fn small(directory: &TempDir, kind: ExtKind) -> PathBuf {
 }
 
 /// An ext3 with a directory of 300 names, inode 12, which has a hash tree.
-fn crowded(directory: &TempDir) -> PathBuf {
+pub(crate) fn crowded(directory: &TempDir) -> PathBuf {
     let image = directory.path().join("crowded");
     Mkfs::new(ExtKind::Ext3, BlockSize(1024), 16 << 20).make(&image, None);
     let device = Arc::new(FileDevice::open_writable(&image).unwrap());

@@ -231,10 +231,7 @@ l0777 0:0        22 /etc/outside -> /../../../etc/hostname
 fn an_edit_that_cannot_be_made_leaves_the_image_as_it_was() {
     let lab = Lab::new(ExtKind::Ext4);
     let before = crate::support::sha256(&lab.image);
-    fs::File::create(lab.path("huge"))
-        .unwrap()
-        .set_len(64 << 20)
-        .unwrap();
+    put(&lab.path("huge"), &vec![1; 20 << 20]);
     for (arguments, complaint) in [
         (
             &["rm", "IMG:/etc"][..],

@@ -129,6 +129,40 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The engine could move out as a crate: it speaks of file systems, not of what this program does with them.
+#[test]
+fn the_ext_engine_has_no_words_of_mln() {
+    const WORDS: [&str; 9] = [
+        "mln",
+        "uml",
+        "xen",
+        "superclass",
+        "guest",
+        "template",
+        "plugin",
+        "bake",
+        "launch",
+    ];
+    let mut wrong = Vec::new();
+    for file in rust_files(&root().join("src/ext")) {
+        let text = fs::read_to_string(&file)
+            .unwrap()
+            .replace("mln_image::", "")
+            .to_lowercase();
+        for (number, line) in text.lines().enumerate() {
+            let words: BTreeSet<&str> = line.split(|sign: char| !sign.is_alphabetic()).collect();
+            for word in WORDS.iter().filter(|word| words.contains(**word)) {
+                wrong.push(format!("{}:{}: {word}", file.display(), number + 1));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "words of the program in its engine:\n{}",
+        wrong.join("\n")
+    );
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

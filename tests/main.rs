@@ -6,6 +6,7 @@
 )]
 
 mod bake_bad_input;
+mod bake_faults;
 mod bake_images;
 mod bake_program;
 mod check_commands;
@@ -16,6 +17,7 @@ mod cli_frame;
 mod ext_check;
 mod ext_crafted;
 mod ext_damage;
+mod ext_faults;
 mod ext_format;
 mod ext_grow;
 mod ext_journal;
@@ -34,7 +36,13 @@ mod guest_names;
 mod guest_network;
 mod guest_startup;
 mod image_commands;
+mod image_copies;
+mod image_damage;
+mod image_diff;
 mod image_formats;
+mod image_in_place;
+mod image_locks;
+mod image_recovery;
 mod image_swap;
 mod lang_defects;
 mod lang_text;

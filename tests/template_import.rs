@@ -100,18 +100,7 @@ fn import_refuses_a_file_system_that_no_bake_can_start_from() {
             "was not unmounted cleanly; run `e2fsck -p` on it first",
         ),
         (state, 3, 1, "has recorded errors; run `e2fsck -p` on it first"),
-        (
-            incompat,
-            0x06,
-            0x02,
-            "has a journal that must be replayed; run `e2fsck -p` on it first",
-        ),
-        (
-            incompat,
-            0x03,
-            0x02,
-            "has features that cannot be read: compression",
-        ),
+        (incompat + 1, 0x10, 0, "has features that cannot be read: dirdata"),
     ] {
         overwrite(&image, offset, &[wrong]);
         assert_eq!(

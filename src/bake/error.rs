@@ -62,6 +62,12 @@ pub enum HostError {
     /// The template could not be used.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// An edit of the template was cut short.
+    #[error("an edit of the template `{}` was cut short", path.display())]
+    Interrupted {
+        /// The template's file.
+        path: PathBuf,
+    },
     /// The template's file system could not be used.
     #[error("cannot use the template `{}`", path.display())]
     TemplateFileSystem {
@@ -185,6 +191,9 @@ impl HostError {
             Self::TooShort { least, .. } => vec![format!(
                 "ask for `size {least}` or more, or for `free_space 0M`, the smallest image that leaves some room"
             )],
+            Self::Interrupted { path } => {
+                vec![format!("`mln-image image info {}` completes it", path.display())]
+            }
             _ => Vec::new(),
         }
     }

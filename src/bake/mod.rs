@@ -33,6 +33,8 @@ pub use manifest::{
     TemplateRecord, Tool,
 };
 pub use need::Need;
-pub use offline::{OfflineError, edit_image};
+pub use offline::{
+    Edited, OfflineError, OpenImage, change_image, check_image, open_image, open_image_being_edited,
+};
 pub use plan::{FilePlan, HostPlan, Plan, Request, plan};
 pub use run::{Execution, Verify, bake, threads};

@@ -1,27 +1,30 @@
-//! One image edited by itself: the same overlay, edits and atomic writing as in a bake, over the image's own file.
+//! One image by itself: opened for reading, or edited where it lies.
+//!
+//! ```text
+//!   lock --> what a cut-off edit left to do --> journal, orphans --> edit --> check --> redo file --> image
+//!            (on disk)                          (in memory, with the edit)
+//! ```
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock};
-
-use super::apply::apply;
 use super::error::HostError;
 use super::verify;
 use crate::base::atomic::Durability;
 use crate::base::{PathError, Timestamp};
-use crate::block::{FileDevice, Overlay};
-use crate::disk::{DiskError, find_root};
-use crate::edit::EditList;
-use crate::ext::{ExtError, Fs};
-use crate::image::{BaseImage, RawWriter};
+use crate::block::{
+    BlockDevice, FileDevice, InPlace, LockError, Overlay, RedoError, lock_for_edit, lock_for_reading, redo,
+};
+use crate::disk::{DiskError, Root, find_root};
+use crate::ext::{self, ExtError, Finding, Fs, RecoveryReport};
+use crate::image::{self, Ranges};
 
-/// Says why an image could not be edited.
+/// Says why an image could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OfflineError {
-    /// The image's file system cannot be edited.
+    /// The image's file system cannot be used.
     #[error("cannot use the image `{}`", path.display())]
     FileSystem {
         /// The image.
@@ -39,11 +42,19 @@ pub enum OfflineError {
         #[source]
         source: DiskError,
     },
-    /// Another process edits the image.
-    #[error("another process is working on `{}`", path.display())]
-    Busy {
+    /// Someone else uses the image.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// The change could not be written, or one that was cut short not be completed.
+    #[error(transparent)]
+    Redo(#[from] RedoError),
+    /// The image is damaged, and so cannot be edited.
+    #[error("the image `{}` is damaged in {count} places", path.display())]
+    Damaged {
         /// The image.
         path: PathBuf,
+        /// How many findings there are.
+        count: usize,
     },
     /// The edit failed.
     #[error(transparent)]
@@ -53,70 +64,221 @@ pub enum OfflineError {
     File(#[from] PathError),
 }
 
-/// Carries out `edits` in the image at `path` at the time `now`. The old image stays until the new one is whole, so
-/// that this takes as much disk as a second copy for a while. `partition` names the root of a whole disk.
-pub fn edit_image(
-    path: &Path,
-    partition: Option<&str>,
-    edits: &EditList,
-    now: Timestamp,
-    durability: Durability,
-) -> Result<(), OfflineError> {
-    // A link to an image stays a link.
-    let path = fs::canonicalize(path).map_err(PathError::on("open", path))?;
-    let device = Arc::new(FileDevice::open(&path)?);
-    lock(&path, &device)?;
-    let base = Arc::new(BaseImage::as_it_is(device.clone()).map_err(HostError::from)?);
-    let overlay = Arc::new(Overlay::new(base.clone()));
-    let failed = |source| OfflineError::FileSystem {
-        path: path.clone(),
-        source,
-    };
-    let root = find_root(&*overlay, partition)
-        .and_then(|root| root.on(overlay.clone()))
-        .map_err(|source| OfflineError::Disk {
-            path: path.clone(),
-            source,
-        })?;
-    let mut fs = Fs::open_for_edit(root, now).map_err(failed)?;
-    apply(&mut fs, edits)?;
-    fs.commit().map_err(failed)?;
-    verify::check(&fs)?;
-    drop(fs);
-    let overlay = Arc::into_inner(overlay).expect("the file system, which alone shared the overlay, is gone");
-    let delta = overlay.finish().map_err(HostError::from)?;
-    if delta.changed_units() == 0 {
-        return Ok(());
+impl OfflineError {
+    /// Ways out.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Locked(error) => error.hint().map(ToOwned::to_owned).into_iter().collect(),
+            Self::Damaged { path, .. } => vec![
+                format!("`mln-image image check {}` tells where", path.display()),
+                "`e2fsck -f` can mend it".to_owned(),
+            ],
+            Self::Redo(RedoError::Foreign { path, .. } | RedoError::Damaged { path, .. }) => vec![format!(
+                "if the image is a new one, or a copy from before, remove `{}`",
+                path.display()
+            )],
+            Self::Disk { source, .. } => source.hints(),
+            _ => Vec::new(),
+        }
     }
-    let (file, _) = RawWriter::new()
-        .write(&base, &delta, &path)
-        .map_err(HostError::from)?;
-    let old = device.file().metadata().map_err(PathError::on("read", &path))?;
-    let new = file.file().metadata().map_err(PathError::on("read", &path))?;
-    if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-        fchown(file.file(), Some(old.uid()), Some(old.gid()))
-            .map_err(PathError::on("give the owner of the old image to", &path))?;
-    }
-    let mode = fs::Permissions::from_mode(old.mode() & 0o7777);
-    file.file()
-        .set_permissions(mode)
-        .map_err(PathError::on("set the mode of", &path))?;
-    Ok(file.persist(durability)?)
 }
 
-/// Keeps other edits of the same image away for as long as `device` is open.
-fn lock(path: &Path, device: &FileDevice) -> Result<(), OfflineError> {
-    let busy = || OfflineError::Busy {
+/// An edit that was made.
+#[derive(Debug)]
+pub struct Edited<T> {
+    /// What the edit itself answered.
+    pub value: T,
+    /// What had to be done to the file system first.
+    pub recovery: RecoveryReport,
+}
+
+/// An image opened for reading.
+#[derive(Debug)]
+pub struct OpenImage {
+    /// Its file system, as it is once its journal is replayed.
+    pub fs: Fs,
+    /// What was done for that, in memory.
+    pub recovery: RecoveryReport,
+    /// Where in the image it lies.
+    pub root: Root,
+    /// Why it cannot be edited, where it cannot.
+    pub obstacle: Option<ExtError>,
+}
+
+/// Lets `edit` change the file system of the image at `path` at the time `now`, and puts all that it did into the
+/// file, or nothing. What a journal holds is put in place first. `partition` names the root of a whole disk.
+///
+/// # Errors
+/// What `edit` answers; [`OfflineError`]. The image is as it was then; if the machine stops while the change is being
+/// put in place, the next to open the image completes it.
+pub fn change_image<T, E: From<OfflineError>>(
+    path: &Path,
+    partition: Option<&str>,
+    now: Timestamp,
+    durability: Durability,
+    edit: impl FnOnce(&mut Fs) -> Result<T, E>,
+) -> Result<Edited<T>, E> {
+    let place = real_path(path)?;
+    let image = Arc::new(FileDevice::open_writable(&place).map_err(OfflineError::from)?);
+    lock_for_edit(&image, &place).map_err(OfflineError::from)?;
+    redo::complete(&image, &place).map_err(OfflineError::from)?;
+    let device = Arc::new(InPlace::new(image.clone(), &place));
+    let failed = |source| OfflineError::FileSystem {
         path: path.to_path_buf(),
+        source,
     };
-    flock(device.file(), FlockOperation::NonBlockingLockExclusive).map_err(|_| busy())?;
-    let failed = || PathError::on("read", path);
-    let opened = device.file().metadata().map_err(failed())?;
-    let named = fs::metadata(path).map_err(failed())?;
-    // Another process may have put its new image in place between our opening and our lock.
-    if (opened.dev(), opened.ino()) == (named.dev(), named.ino()) {
-        Ok(())
-    } else {
-        Err(busy())
+    let (root, window) = find(path, device.clone(), partition)?;
+    let (mut fs, recovery) = Fs::recover(window, now).map_err(failed)?;
+    device.offer_holes(unused_holes(&fs, &root, &image).iter());
+    let value = edit(&mut fs)?;
+    fs.commit().map_err(failed)?;
+    prove(&fs, path, &root, &image)?;
+    drop(fs);
+    let device = Arc::into_inner(device).expect("the file system, which alone shared the device, is gone");
+    device.commit(durability).map_err(OfflineError::from)?;
+    Ok(Edited { value, recovery })
+}
+
+/// Opens the image at `path` for reading, after completing an edit that was cut short. A journal is replayed in memory
+/// only; where that cannot be done, the files are shown as they lie.
+pub fn open_image(path: &Path, partition: Option<&str>) -> Result<OpenImage, OfflineError> {
+    open_device(path, partition, readable(path)?)
+}
+
+/// The same of an image that the caller edits at this moment: its files as they were before.
+pub fn open_image_being_edited(path: &Path, partition: Option<&str>) -> Result<OpenImage, OfflineError> {
+    open_device(path, partition, Arc::new(FileDevice::open(path)?))
+}
+
+/// Checks the file system of the image at `path`, as it is once its journal is replayed.
+pub fn check_image(
+    path: &Path,
+    partition: Option<&str>,
+) -> Result<(Vec<Finding>, RecoveryReport), OfflineError> {
+    let (_, device) = find(path, readable(path)?, partition)?;
+    let overlay = Arc::new(Overlay::new(device.clone()));
+    let (device, recovery): (Arc<dyn BlockDevice>, _) =
+        match Fs::recover(overlay.clone(), Timestamp::default()) {
+            Ok((_, recovery)) => (overlay, recovery),
+            Err(_) => (device, RecoveryReport::default()),
+        };
+    let findings = ext::check(device).map_err(|source| OfflineError::FileSystem {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    Ok((findings, recovery))
+}
+
+/// Where the file system lies in the image on `device`, and that part as a device.
+fn find(
+    path: &Path,
+    device: Arc<dyn BlockDevice>,
+    partition: Option<&str>,
+) -> Result<(Root, Arc<dyn BlockDevice>), OfflineError> {
+    let found = find_root(&*device, partition).and_then(|root| Ok((root.on(device)?, root)));
+    let (window, root) = found.map_err(|source| OfflineError::Disk {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    Ok((root, window))
+}
+
+fn open_device(
+    path: &Path,
+    partition: Option<&str>,
+    device: Arc<dyn BlockDevice>,
+) -> Result<OpenImage, OfflineError> {
+    let (root, device) = find(path, device, partition)?;
+    let plain = Fs::open(device.clone()).map_err(|source| OfflineError::FileSystem {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let now = plain.superblock().wtime();
+    Ok(match Fs::recover(Arc::new(Overlay::new(device)), now) {
+        Ok((fs, recovery)) => OpenImage {
+            fs,
+            recovery,
+            root,
+            obstacle: None,
+        },
+        Err(error) => OpenImage {
+            fs: plain,
+            recovery: RecoveryReport::default(),
+            root,
+            obstacle: Some(error),
+        },
+    })
+}
+
+/// The image at `path` for reading, its last edit complete: on the disk where that can be, else in memory.
+fn readable(path: &Path) -> Result<Arc<dyn BlockDevice>, OfflineError> {
+    let place = real_path(path)?;
+    if redo::has_redo(&place) {
+        complete(&place)?;
+    }
+    let image = Arc::new(FileDevice::open(&place).map_err(named(path))?);
+    lock_for_reading(&image, &place)?;
+    Ok(redo::view(image, &place)?)
+}
+
+/// Completes an edit on the disk, unless this user may not or someone is at it.
+fn complete(place: &Path) -> Result<(), OfflineError> {
+    let image = match FileDevice::open_writable(place) {
+        Ok(image) => image,
+        Err(error)
+            if matches!(
+                error.source.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if lock_for_edit(&image, place).is_ok() {
+        match redo::complete(&image, place) {
+            Err(RedoError::File(error)) if error.source.kind() == ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The file itself: a link to an image stays a link, and what completes an edit lies beside the file.
+fn real_path(path: &Path) -> Result<PathBuf, OfflineError> {
+    Ok(fs::canonicalize(path).map_err(PathError::on("open", path))?)
+}
+
+/// An error about the file as the user called it.
+fn named(path: &Path) -> impl FnOnce(PathError) -> PathError {
+    let path = path.to_path_buf();
+    move |error| PathError { path, ..error }
+}
+
+/// The holes of the image's file that no file of the guest uses: what is written there changes nothing.
+fn unused_holes(fs: &Fs, root: &Root, image: &FileDevice) -> Ranges {
+    let (Ok(used), Ok(holes)) = (fs.used_ranges(), image::holes(image)) else {
+        return Ranges::default();
+    };
+    let start = root.range(image.len_bytes()).start;
+    let free = Ranges::from_unsorted(used).complement(fs.superblock().len_bytes());
+    let shifted =
+        |range: std::ops::Range<u64>| range.start.saturating_add(start)..range.end.saturating_add(start);
+    Ranges::from_unsorted(free.iter().map(shifted)).intersection(&holes)
+}
+
+/// Refuses a result that is not sound: either the image was damaged, or this program is.
+fn prove(fs: &Fs, path: &Path, root: &Root, image: &Arc<FileDevice>) -> Result<(), OfflineError> {
+    let Err(error) = verify::check(fs) else {
+        return Ok(());
+    };
+    let before = root.on(image.clone()).ok().map(ext::check);
+    match before {
+        Some(Ok(findings)) if !findings.is_empty() => Err(OfflineError::Damaged {
+            path: path.to_path_buf(),
+            count: findings.len(),
+        }),
+        _ => Err(error.into()),
     }
 }

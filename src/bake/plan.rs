@@ -156,6 +156,20 @@ impl Plan<'_> {
         &self.hosts
     }
 
+    /// What a person should know about the templates.
+    pub fn notes(&self) -> Vec<String> {
+        let recovered = self.sources.values().filter(|source| !source.report().is_empty());
+        let note = |source: &Arc<Source>| {
+            format!(
+                "template {} was not unmounted cleanly: images begin with what that left to do ({}); the template \
+                 stays as it is",
+                source.template().name(),
+                source.report()
+            )
+        };
+        recovered.map(note).collect()
+    }
+
     /// Tells every change of `host`'s guest files as diffs.
     pub fn diff(&self, host: &HostPlan) -> Result<Vec<FileDiff>, BakeError> {
         let Some(source) = self.sources.get(&host.source) else {

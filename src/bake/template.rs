@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::error::HostError;
 use crate::base::Timestamp;
-use crate::block::{BlockDevice as _, FileDevice};
+use crate::block::{BlockDevice as _, Delta, FileDevice, Overlay, redo};
 use crate::disk::{DiskError, Root, find_root};
-use crate::ext::{ExtError, Fs};
+use crate::ext::{ExtError, Fs, RecoveryReport};
 use crate::guest::RootFileSystem;
 use crate::image::{BaseImage, Ranges};
 use crate::template::{Store, Template};
@@ -22,6 +22,9 @@ pub(super) struct Source {
     fs: Fs,
     now: Timestamp,
     minimum_blocks: OnceLock<u64>,
+    /// What brings the file system into the state in which it can be edited: every image begins with it.
+    recovery: Delta,
+    report: RecoveryReport,
 }
 
 impl Source {
@@ -35,6 +38,11 @@ impl Source {
     ) -> Result<Self, HostError> {
         let template = store.find(name)?;
         let device = Arc::new(template.device()?);
+        if redo::has_redo(template.path()) {
+            return Err(HostError::Interrupted {
+                path: template.path().to_path_buf(),
+            });
+        }
         let recorded = template.root_partition();
         let choice = partition.or(recorded.as_deref());
         let on_disk = |source: DiskError| HostError::TemplateDisk {
@@ -47,12 +55,17 @@ impl Source {
             path: template.path().to_path_buf(),
             source,
         };
-        let last_write = Fs::open(root_device.clone())
-            .map_err(failed)?
-            .superblock()
-            .wtime();
+        let last_write = Fs::open(root_device).map_err(failed)?.superblock().wtime();
         let now = now.unwrap_or(last_write);
-        let fs = Fs::open_for_edit(root_device, now).map_err(failed)?;
+        let overlay = Arc::new(Overlay::new(device.clone()));
+        let recovering = root.on(overlay.clone()).map_err(on_disk)?;
+        let (fs, report) = Fs::recover(recovering, now).map_err(failed)?;
+        drop(fs);
+        let overlay =
+            Arc::into_inner(overlay).expect("the file system alone shared the overlay, and is gone");
+        let recovery = overlay.finish()?;
+        let recovered = Arc::new(Overlay::with_changes(device.clone(), &recovery));
+        let fs = Fs::open_for_edit(root.on(recovered).map_err(on_disk)?, now).map_err(failed)?;
         Ok(Self {
             template,
             device,
@@ -60,7 +73,19 @@ impl Source {
             fs,
             now,
             minimum_blocks: OnceLock::new(),
+            recovery,
+            report,
         })
+    }
+
+    /// What had to be done to the file system before it could be edited.
+    pub(super) fn report(&self) -> RecoveryReport {
+        self.report
+    }
+
+    /// A fresh overlay over `base`, which has the template's bytes, for one image.
+    pub(super) fn overlay(&self, base: Arc<BaseImage>) -> Overlay {
+        Overlay::with_changes(base, &self.recovery)
     }
 
     /// Reads the whole template and prepares it for images of up to `longest_bytes`.

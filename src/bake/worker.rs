@@ -20,7 +20,7 @@ use super::verify;
 use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
 use crate::base::{AtomicFile, FileKind, PathError};
-use crate::block::{Delta, Overlay};
+use crate::block::{Delta, Overlay, redo};
 use crate::ext::{Follow, Fs, InodeNo};
 use crate::image::{BaseImage, RawOrder, RawWriter, swap};
 use crate::launch::LaunchFile;
@@ -87,7 +87,7 @@ fn compute(
 ) -> Result<Computed, HostError> {
     let stage = |stage: &str| shared.execution.reporter.stage(plan.name.as_str(), stage);
     stage("configure");
-    let overlay = Arc::new(Overlay::new(base.clone()));
+    let overlay = Arc::new(source.overlay(base.clone()));
     let files = configure(shared, source, overlay.clone(), plan)?;
     let overlay = Arc::into_inner(overlay).expect("the file system, which alone shared the overlay, is gone");
     let delta = overlay.finish()?;
@@ -115,6 +115,8 @@ fn finish(
     source.template().ensure_unchanged()?;
     shared.workspace.unseal()?;
     finished.persist(shared.execution.durability)?;
+    // What would have completed an edit of the image that was there is of no use to the new one.
+    redo::discard(&places.root_image())?;
     Ok(HostRecord {
         name: plan.name.to_string(),
         template: plan.template.clone(),

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::bake::OfflineError;
 use crate::base::PathError;
 
 /// Whose fault it is.
@@ -14,6 +15,8 @@ pub(crate) enum ErrorKind {
     Usage,
     /// A defect of this program.
     Internal,
+    /// The answer, which was told, is that things are not as hoped.
+    Answered,
     /// Whoever read our output has gone away; there is nobody to tell.
     BrokenPipe,
 }
@@ -34,7 +37,7 @@ impl ErrorKind {
     pub(crate) fn exit_code(self) -> ExitCode {
         ExitCode::from(match self {
             Self::BrokenPipe => 0,
-            Self::Work => 1,
+            Self::Work | Self::Answered => 1,
             Self::Usage => 2,
             Self::Internal => 3,
         })
@@ -92,6 +95,13 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 impl From<PathError> for CommandError {
     fn from(error: PathError) -> Self {
         Self::work(error)
+    }
+}
+
+impl From<OfflineError> for CommandError {
+    fn from(error: OfflineError) -> Self {
+        let hints = error.hints();
+        hints.into_iter().fold(Self::work(error), Self::hint)
     }
 }
 

@@ -54,7 +54,7 @@ impl Ui {
 
     /// Says what went wrong and what would help.
     pub(crate) fn error(&self, error: &CommandError) {
-        if error.kind == ErrorKind::BrokenPipe {
+        if matches!(error.kind, ErrorKind::BrokenPipe | ErrorKind::Answered) {
             return;
         }
         self.label("error", "31", &error.message());

@@ -64,7 +64,13 @@ impl Fs {
     /// [`ExtError::WrongKind`]; [`ExtError::Corrupt`].
     pub fn data_ranges(&self, inode: InodeNo) -> Result<Vec<Range<u64>>, ExtError> {
         let node = self.regular_node(inode)?;
+        self.check_touch(&node, Touch::ReadContent)?;
         let len_bytes = node.size_in_bytes();
+        if node.has_flag(FLAG_INLINE_DATA) {
+            return Ok(std::iter::once(0..len_bytes)
+                .filter(|range| !range.is_empty())
+                .collect());
+        }
         let block_bytes = u64::from(self.block_size().bytes());
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for run in self

@@ -147,6 +147,18 @@ fn within(range: &Range<u64>, start: u64, end: u64) -> Range<usize> {
     place(range.start)..place(range.end)
 }
 
+/// The ranges of a file that take no space and read as zero.
+pub fn holes(device: &FileDevice) -> Result<Ranges, ImageError> {
+    let len_bytes = device.len_bytes();
+    let allocated = allocated(device.file(), len_bytes).map_err(|errno| DeviceError::Io {
+        operation: "read",
+        offset_bytes: 0,
+        len_bytes,
+        source: errno.into(),
+    })?;
+    Ok(allocated.complement(len_bytes))
+}
+
 /// What of the first `len_bytes` of `file` is stored rather than a hole.
 ///
 /// The file's own position moves; nothing here reads by it.

@@ -33,7 +33,7 @@ pub mod swap;
 pub mod uml_cow;
 
 pub use backing::{Backing, DeltaWritten};
-pub use base_image::BaseImage;
+pub use base_image::{BaseImage, holes};
 pub use digest::Blake3Digest;
 pub use error::ImageError;
 pub use ranges::Ranges;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::error::TemplateError;
 use super::name::TemplateType;
 use crate::base::{PathError, Timestamp};
-use crate::block::{BlockDevice, FileDevice};
+use crate::block::{BlockDevice, FileDevice, Overlay};
 use crate::disk::find_root;
 use crate::ext::{ExtError, Fs};
 
@@ -71,8 +71,10 @@ pub(super) fn probe(file: &File, path: &Path, partition: Option<&str>) -> Result
     };
     let root = find_root(&*device, partition).map_err(on_disk)?;
     let device = root.on(device).map_err(on_disk)?;
-    // Nothing will be edited, so that the time does not matter; the checks are those before an edit.
-    let fs = Fs::open_for_edit(device, Timestamp::default()).map_err(|error| match error {
+    // Nothing will be edited, so that the time does not matter; the checks are those before an edit, and what a journal
+    // holds is put in place in memory, as a bake will do it.
+    let overlay = Arc::new(Overlay::new(device));
+    let (fs, _) = Fs::recover(overlay, Timestamp::default()).map_err(|error| match error {
         ExtError::NotExt => TemplateError::NotExt {
             path: path.to_path_buf(),
             hint: lookalike(file),

@@ -7,6 +7,7 @@ pub(crate) mod bakery;
 pub(crate) mod debian;
 pub(crate) mod disk;
 mod judge;
+pub(crate) mod lab;
 pub(crate) mod layouts;
 pub(crate) mod memory_guest;
 mod mkfs;

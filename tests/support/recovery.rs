@@ -41,6 +41,15 @@ impl Image {
         Self { directory, block_len }
     }
 
+    /// A copy of the image at `original`.
+    pub(crate) fn of(original: &Path) -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("image");
+        fs::copy(original, &path).unwrap();
+        let block_len = debugfs_number(&path, "stats", "Block size:");
+        Self { directory, block_len }
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("image")
     }

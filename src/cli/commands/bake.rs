@@ -63,10 +63,13 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     };
     let manifest = material.in_threads(|request| {
         let plan = bake::plan(request)?;
-        let warnings: Vec<String> = making::warnings(&plan);
-        bake::bake(&plan, &execution).map(|manifest| (warnings, manifest))
+        let said = (plan.notes(), making::warnings(&plan));
+        bake::bake(&plan, &execution).map(|manifest| (said, manifest))
     });
-    let (warnings, manifest) = manifest.map_err(|error| making::command_error(error, context))?;
+    let ((notes, warnings), manifest) = manifest.map_err(|error| making::command_error(error, context))?;
+    for note in notes {
+        context.ui.note(&note);
+    }
     for warning in warnings {
         context.ui.warning(&warning);
     }

@@ -29,6 +29,9 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     material.require_hosts(&arguments.hosts)?;
     let answer = material.in_threads(|request| {
         let plan = bake::plan(request)?;
+        for note in plan.notes() {
+            context.ui.note(&note);
+        }
         let hosts = wanted(&plan, &arguments.hosts);
         let mut shown = Vec::new();
         for host in hosts {

@@ -4,7 +4,7 @@ use super::super::super::error::CommandError;
 use super::super::Context;
 use super::target::{PartitionArgs, Target, failed, find, open};
 use crate::base::FileKind;
-use crate::ext::Follow;
+use crate::ext::{Follow, Fs, Inode};
 
 /// How many bytes are read at once.
 const PIECE_BYTES: usize = 4 << 20;
@@ -32,6 +32,16 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         );
         return Err(CommandError::work(other));
     }
+    write_content(&fs, target, &inode, context)
+}
+
+/// Writes the content of the regular file `inode`, which is `target`, to standard output.
+pub(crate) fn write_content(
+    fs: &Fs,
+    target: &Target,
+    inode: &Inode,
+    context: &Context<'_>,
+) -> Result<(), CommandError> {
     let mut buffer = vec![0; PIECE_BYTES];
     let mut offset = 0;
     loop {

@@ -4,24 +4,30 @@ use std::path::Path;
 
 use super::super::super::error::CommandError;
 use super::super::Context;
-use super::target::PartitionArgs;
+use super::owner::OwnerArg;
+use super::target::{self, PartitionArgs, Target, failed};
 use crate::bake;
 use crate::base::atomic::Durability;
-use crate::base::{GuestPath, Origin, Timestamp};
-use crate::edit::{Attributes, Edit, EditList};
+use crate::base::{FileKind, GuestPath, Timestamp};
+use crate::edit::Attributes;
+use crate::ext::{ExtError, Follow, Fs, Inode, InodeNo};
 
-/// Carries out `edits` in the image at `path`, now or when `SOURCE_DATE_EPOCH` says.
-pub(crate) fn change(
+/// Lets `edit` change the image at `path`, now or when `SOURCE_DATE_EPOCH` says: all that it does, or nothing.
+pub(crate) fn change<T>(
     path: &Path,
     partition: &PartitionArgs,
-    edits: &EditList,
     context: &Context<'_>,
-) -> Result<(), CommandError> {
-    let now = context
-        .environment
-        .source_date_epoch()?
-        .unwrap_or_else(Timestamp::now);
-    bake::edit_image(path, partition.choice(), edits, now, Durability::Sync).map_err(CommandError::work)
+    edit: impl FnOnce(&mut Fs) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    let edited = bake::change_image(path, partition.choice(), now(context)?, Durability::Sync, edit)?;
+    target::note_recovery(path, edited.recovery, context);
+    Ok(edited.value)
+}
+
+/// The time of an edit.
+pub(crate) fn now(context: &Context<'_>) -> Result<Timestamp, CommandError> {
+    let wanted = context.environment.source_date_epoch()?;
+    Ok(wanted.unwrap_or_else(Timestamp::now))
 }
 
 /// Mode and owner that the command line asks for.
@@ -46,7 +52,8 @@ impl AttributeArgs {
     }
 }
 
-fn mode(text: &str) -> Result<u16, String> {
+/// Reads a mode in octal.
+pub(crate) fn mode(text: &str) -> Result<u16, String> {
     u16::from_str_radix(text, 8)
         .ok()
         .filter(|mode| *mode <= 0o7777)
@@ -60,12 +67,104 @@ fn owner(text: &str) -> Result<(u32, u32), String> {
     numbers.ok_or_else(|| "an owner has the form UID:GID, both numbers".to_owned())
 }
 
-/// Where edits of the command line come from.
-pub(crate) fn origin() -> Origin {
-    Origin::implied("the command line")
+/// Gives `inode` the attributes that are asked for.
+pub(crate) fn set_attributes(fs: &mut Fs, inode: &Inode, wanted: Attributes) -> Result<(), ExtError> {
+    if let Some(mode) = wanted.mode.filter(|mode| *mode != inode.mode) {
+        fs.set_mode(inode.number, mode)?;
+    }
+    let (uid, gid) = (wanted.uid.unwrap_or(inode.uid), wanted.gid.unwrap_or(inode.gid));
+    if (uid, gid) != (inode.uid, inode.gid) {
+        fs.set_owner(inode.number, uid, gid)?;
+    }
+    Ok(())
 }
 
-/// An edit that makes a directory.
-pub(crate) fn directory(path: GuestPath, attributes: Attributes) -> Edit {
-    Edit::directory(path, attributes, origin())
+/// The image that all of `targets` are in.
+pub(crate) fn one_image(targets: &[Target]) -> Result<&Path, CommandError> {
+    let first = targets.first().map_or(Path::new(""), |target| &target.image);
+    match targets.iter().find(|target| target.image != first) {
+        Some(other) => Err(CommandError::usage(format!(
+            "`{}` and `{}` are two images",
+            first.display(),
+            other.image.display()
+        ))
+        .hint("one command edits one image")),
+        None => Ok(first),
+    }
+}
+
+/// The directory that `target` lies in, links on the way followed, and its name there.
+pub(crate) fn place(fs: &Fs, target: &Target) -> Result<(InodeNo, Vec<u8>), CommandError> {
+    let parent = Target {
+        path: target.path.parent().unwrap_or_else(GuestPath::root),
+        ..target.clone()
+    };
+    let Some(name) = target.path.file_name() else {
+        return Err(CommandError::work("the root directory has no name of its own"));
+    };
+    let directory = target::find(fs, &parent, Follow::All)?;
+    if directory.kind != FileKind::Directory {
+        let text = format!(
+            "`{}` in `{}` is not a directory",
+            parent.path,
+            parent.image.display()
+        );
+        return Err(CommandError::work(text));
+    }
+    Ok((directory.number, name.to_vec()))
+}
+
+/// What is at `target`, a link itself rather than what it leads to.
+pub(crate) fn present(fs: &Fs, target: &Target) -> Result<Option<Inode>, CommandError> {
+    fs.lookup(&target.path, Follow::NotLast)
+        .and_then(|found| found.map(|inode| fs.inode(inode)).transpose())
+        .map_err(|error| failed(&target.image, error))
+}
+
+/// An error that says that something is at `target` already.
+pub(crate) fn exists(target: &Target) -> CommandError {
+    CommandError::work(format!(
+        "`{}` is there already in `{}`",
+        target.path,
+        target.image.display()
+    ))
+}
+
+/// Every inode at `target` and, if it is wanted, below it; links themselves below it.
+pub(crate) fn inodes(
+    fs: &Fs,
+    target: &Target,
+    follow: Follow,
+    is_recursive: bool,
+) -> Result<Vec<Inode>, CommandError> {
+    let top = target::find(fs, target, follow)?;
+    let mut all = std::collections::BTreeMap::new();
+    let mut waiting = vec![top];
+    while let Some(inode) = waiting.pop() {
+        let is_new = !all.contains_key(&inode.number);
+        if is_new && is_recursive && inode.kind == FileKind::Directory {
+            let entries = fs
+                .read_dir(inode.number)
+                .map_err(|error| failed(&target.image, error))?;
+            for entry in entries {
+                waiting.push(
+                    fs.inode(entry.inode)
+                        .map_err(|error| failed(&target.image, error))?,
+                );
+            }
+        }
+        all.insert(inode.number, inode);
+    }
+    Ok(all.into_values().collect())
+}
+
+/// Owner and group by the image's own names.
+pub(crate) fn resolve_owner(fs: &Fs, wanted: &OwnerArg, image: &Path) -> Result<Attributes, CommandError> {
+    wanted.resolve(fs).map_err(|error| match error {
+        super::owner::OwnerError::Unknown { .. } => CommandError::work(error).hint(format!(
+            "names are those of `{}` itself; numbers always work",
+            image.display()
+        )),
+        super::owner::OwnerError::File(source) => failed(image, source),
+    })
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::super::super::error::CommandError;
 use super::super::Context;
-use super::target::{PartitionArgs, failed, root};
-use crate::ext;
+use super::target::PartitionArgs;
+use crate::bake;
 
 /// Check whether an image's file system is sound; nothing is changed
 #[derive(Debug, clap::Args)]
@@ -22,8 +22,13 @@ pub(crate) struct Args {
 /// Prints one finding a line, or that all is well; an error if there is any finding.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let image = &arguments.image;
-    let (_, device) = root(image, &arguments.partition)?;
-    let findings = ext::check(device).map_err(|error| failed(image, error))?;
+    let (findings, recovery) = bake::check_image(image, arguments.partition.choice())?;
+    if !recovery.is_empty() {
+        let image = image.display();
+        context.ui.note(&format!(
+            "`{image}` was not unmounted cleanly; checked is what it will be once that is dealt with: {recovery}"
+        ));
+    }
     let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
     if context.json {
         context

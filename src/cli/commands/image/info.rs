@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::super::super::error::{CommandError, chain};
 use super::super::Context;
-use super::target::{PartitionArgs, failed, printable, root};
-use crate::base::Timestamp;
+use super::target::{PartitionArgs, printable};
+use crate::bake;
 use crate::disk::{Partition, Root};
-use crate::ext::{Fs, Superblock};
+use crate::ext::Superblock;
 
 /// Show what file system an image holds, and how full it is
 #[derive(Debug, clap::Args)]
@@ -24,12 +24,13 @@ pub(crate) struct Args {
 /// Prints one `name: value` a line.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let image = &arguments.image;
-    let (root, device) = root(image, &arguments.partition)?;
-    let fs = Fs::open(device.clone()).map_err(|error| failed(image, error))?;
-    let state = match Fs::open_for_edit(device, Timestamp::default()) {
-        Ok(_) => "can be edited".to_owned(),
-        Err(error) => chain(&error),
+    let opened = bake::open_image(image, arguments.partition.choice())?;
+    let state = match &opened.obstacle {
+        Some(error) => chain(error),
+        None if opened.recovery.is_empty() => "can be edited".to_owned(),
+        None => format!("can be edited, which begins with {}", opened.recovery),
     };
+    let (fs, root) = (opened.fs, opened.root);
     let superblock = fs.superblock();
     let usage = fs.usage();
     let geometry = superblock.geometry();

@@ -1,19 +1,19 @@
-//! `image mkdir`: a directory made in an image.
+//! `image mkdir`: directories made in an image.
 
 use super::super::super::error::CommandError;
 use super::super::Context;
-use super::change::{AttributeArgs, change, directory};
-use super::target::{PartitionArgs, Target, failed, find, open};
+use super::change::{AttributeArgs, change, exists, one_image, place, present, set_attributes};
+use super::copy::make_way;
+use super::target::{PartitionArgs, Target, failed};
 use crate::base::FileKind;
-use crate::edit::EditList;
-use crate::ext::Follow;
+use crate::ext::{Follow, Fs, NewNode};
 
-/// Make a directory in an image
+/// Make directories in an image
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The directory
-    #[arg(value_name = "IMAGE:/PATH")]
-    target: Target,
+    /// The directories, all in one image
+    #[arg(value_name = "IMAGE:/PATH", required = true)]
+    targets: Vec<Target>,
     /// Make missing parents too, and take a directory that is there already for made
     #[arg(short, long)]
     parents: bool,
@@ -23,39 +23,42 @@ pub(crate) struct Args {
     partition: PartitionArgs,
 }
 
-/// Makes it.
+/// Makes them, all or none.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
-    let target = &arguments.target;
-    let fs = open(&target.image, &arguments.partition)?;
-    let present = fs
-        .lookup(&target.path, Follow::NotLast)
-        .map_err(|error| failed(&target.image, error))?;
-    if !arguments.parents {
-        if present.is_some() {
-            let text = format!(
-                "`{}` is there already in `{}`",
-                target.path,
-                target.image.display()
-            );
-            return Err(CommandError::work(text));
+    change(
+        one_image(&arguments.targets)?,
+        &arguments.partition,
+        context,
+        |fs| {
+            arguments
+                .targets
+                .iter()
+                .try_for_each(|target| make(fs, target, arguments))
+        },
+    )
+}
+
+fn make(fs: &mut Fs, target: &Target, arguments: &Args) -> Result<(), CommandError> {
+    let failed = |error| failed(&target.image, error);
+    let wanted = arguments.attributes.attributes(None);
+    if arguments.parents {
+        if let Some(parent) = target.path.parent() {
+            make_way(fs, &parent, &target.path)?;
         }
-        let parent = Target {
-            path: target.path.parent().unwrap_or_else(|| target.path.clone()),
-            ..target.clone()
-        };
-        if find(&fs, &parent, Follow::All)?.kind != FileKind::Directory {
-            let text = format!(
-                "`{}` in `{}` is not a directory",
-                parent.path,
-                target.image.display()
-            );
-            return Err(CommandError::work(text));
+        let led = fs.lookup(&target.path, Follow::All).map_err(failed)?;
+        let led = led.map(|led| fs.inode(led)).transpose().map_err(failed)?;
+        if let Some(directory) = led.filter(|led| led.kind == FileKind::Directory) {
+            return set_attributes(fs, &directory, wanted).map_err(failed);
         }
     }
-    let mut edits = EditList::new();
-    edits.push(directory(
-        target.path.clone(),
-        arguments.attributes.attributes(None),
-    ));
-    change(&target.image, &arguments.partition, &edits, context)
+    if target.path.is_root() || present(fs, target)?.is_some() {
+        return Err(exists(target));
+    }
+    let (directory, name) = place(fs, target)?;
+    let new = NewNode {
+        mode: wanted.mode.unwrap_or(0o755),
+        uid: wanted.uid.unwrap_or(0),
+        gid: wanted.gid.unwrap_or(0),
+    };
+    fs.mkdir(directory, &name, new).map(drop).map_err(failed)
 }

@@ -3,14 +3,22 @@
 mod cat;
 mod change;
 mod check;
-mod copy_in;
-mod copy_out;
+mod chmod;
+mod chown;
+mod copy;
 mod cp;
+mod diff;
+mod dump;
 mod info;
+mod ln;
 mod ls;
 mod mkdir;
+mod mode;
+mod mv;
+mod owner;
 mod rm;
 mod target;
+mod touch;
 
 use super::super::error::CommandError;
 use super::Context;
@@ -32,6 +40,13 @@ enum Action {
     Cp(cp::Args),
     Rm(rm::Args),
     Mkdir(mkdir::Args),
+    Ln(ln::Args),
+    Mv(mv::Args),
+    Chmod(chmod::Args),
+    Chown(chown::Args),
+    Touch(touch::Args),
+    Diff(diff::Args),
+    Dump(dump::Args),
 }
 
 /// Does what was asked.
@@ -44,5 +59,12 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         Action::Cp(arguments) => cp::run(arguments, context),
         Action::Rm(arguments) => rm::run(arguments, context),
         Action::Mkdir(arguments) => mkdir::run(arguments, context),
+        Action::Ln(arguments) => ln::run(arguments, context),
+        Action::Mv(arguments) => mv::run(arguments, context),
+        Action::Chmod(arguments) => chmod::run(arguments, context),
+        Action::Chown(arguments) => chown::run(arguments, context),
+        Action::Touch(arguments) => touch::run(arguments, context),
+        Action::Diff(arguments) => diff::run(arguments, context),
+        Action::Dump(arguments) => dump::run(arguments, context),
     }
 }

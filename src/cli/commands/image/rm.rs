@@ -2,38 +2,55 @@
 
 use super::super::super::error::CommandError;
 use super::super::Context;
-use super::change::{change, origin};
-use super::target::{PartitionArgs, Target, find, open};
+use super::change::{change, one_image, place, present};
+use super::target::{PartitionArgs, Target, failed, find};
 use crate::base::FileKind;
-use crate::edit::{Edit, EditList};
-use crate::ext::Follow;
+use crate::ext::{Follow, Fs};
 
-/// Remove a file of an image, or a whole tree
+/// Remove files of an image, or whole trees
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to remove; a link goes itself, not what it leads to
-    #[arg(value_name = "IMAGE:/PATH")]
-    target: Target,
-    /// Remove a directory with everything in it
+    /// What to remove, all in one image; a link goes itself, not what it leads to
+    #[arg(value_name = "IMAGE:/PATH", required = true)]
+    targets: Vec<Target>,
+    /// Remove directories with everything in them
     #[arg(short, long)]
     recursive: bool,
+    /// Say nothing about files that are not there
+    #[arg(short, long)]
+    force: bool,
     #[command(flatten)]
     partition: PartitionArgs,
 }
 
-/// Removes it.
+/// Removes them, all or none.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
-    let target = &arguments.target;
-    let fs = open(&target.image, &arguments.partition)?;
-    let inode = find(&fs, target, Follow::NotLast)?;
+    change(
+        one_image(&arguments.targets)?,
+        &arguments.partition,
+        context,
+        |fs| {
+            arguments
+                .targets
+                .iter()
+                .try_for_each(|target| remove(fs, target, arguments))
+        },
+    )
+}
+
+fn remove(fs: &mut Fs, target: &Target, arguments: &Args) -> Result<(), CommandError> {
     if target.path.is_root() {
         return Err(CommandError::work("the root directory cannot be removed"));
     }
+    if arguments.force && present(fs, target)?.is_none() {
+        return Ok(());
+    }
+    let inode = find(fs, target, Follow::NotLast)?;
     if inode.kind == FileKind::Directory && !arguments.recursive {
         let text = format!("`{}` in `{}` is a directory", target.path, target.image.display());
         return Err(CommandError::work(text).hint("give -r to remove it with everything in it"));
     }
-    let mut edits = EditList::new();
-    edits.push(Edit::absent(target.path.clone(), origin()));
-    change(&target.image, &arguments.partition, &edits, context)
+    let (directory, name) = place(fs, target)?;
+    fs.remove_tree(directory, &name)
+        .map_err(|error| failed(&target.image, error))
 }

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use super::super::super::error::CommandError;
+use super::super::Context;
+use crate::bake;
 use crate::base::GuestPath;
-use crate::block::{BlockDevice, FileDevice};
-use crate::disk::{DiskError, Root, find_root};
-use crate::ext::{ExtError, Follow, Fs, Inode};
+use crate::ext::{ExtError, Follow, Fs, Inode, RecoveryReport};
 
 /// A place inside an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,37 +74,17 @@ impl PartitionArgs {
 
 /// Opens the file system in the image at `path` for reading.
 pub(crate) fn open(path: &Path, partition: &PartitionArgs) -> Result<Fs, CommandError> {
-    let (_, device) = root(path, partition)?;
-    Fs::open(device).map_err(|error| failed(path, error))
+    Ok(bake::open_image(path, partition.choice())?.fs)
 }
 
-/// Where the file system lies in the image at `path`, and that part as a device.
-pub(crate) fn root(
-    path: &Path,
-    partition: &PartitionArgs,
-) -> Result<(Root, Arc<dyn BlockDevice>), CommandError> {
-    let device: Arc<dyn BlockDevice> = Arc::new(FileDevice::open(path)?);
-    let found = find_root(&*device, partition.choice()).and_then(|root| Ok((root.on(device)?, root)));
-    let (device, root) = found.map_err(|error| disk_failed(path, error))?;
-    Ok((root, device))
-}
-
-/// The reason why a disk's partitions could not be used, with the image's name.
-pub(crate) fn disk_failed(image: &Path, error: DiskError) -> CommandError {
-    let hints = error.hints();
-    let error = CommandError::work(DiskUse {
-        path: image.to_path_buf(),
-        source: error,
-    });
-    hints.into_iter().fold(error, CommandError::hint)
-}
-
-/// A disk that does not do what was asked of it.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use the image `{}`", path.display())]
-struct DiskUse {
-    path: PathBuf,
-    source: DiskError,
+/// Says what had to be done to an image before it could be edited.
+pub(crate) fn note_recovery(path: &Path, recovery: RecoveryReport, context: &Context<'_>) {
+    if !recovery.is_empty() {
+        let path = path.display();
+        let note =
+            format!("`{path}` was not unmounted cleanly; what that left to do was done first: {recovery}");
+        context.ui.note(&note);
+    }
 }
 
 /// What is at `target`, its links followed as `follow` says.
