@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -74,7 +75,10 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, Bake
     execution.reporter.begin(total);
     let mut failures = Vec::new();
     let bases = scan_all(plan, &mut failures);
-    let (templates, hosts) = rayon::join(|| template_records(plan), || bake_hosts(&shared, plan, &bases));
+    let (templates, hosts) = thread::scope(|scope| {
+        hash_ahead(scope, &bases);
+        rayon::join(|| template_records(plan), || bake_hosts(&shared, plan, &bases))
+    });
     execution.reporter.end();
     let hosts = gather(hosts, &mut failures);
     // A template that changed meanwhile is told by its hosts already.
@@ -133,6 +137,18 @@ fn scan_all<'a>(plan: &'a Plan<'_>, failures: &mut Vec<HostFailure>) -> BTreeMap
         }
     }
     bases
+}
+
+/// Hashes the templates while the first images are being written: that work waits for the disk, this for nothing.
+fn hash_ahead<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    bases: &'scope BTreeMap<&str, Arc<BaseImage>>,
+) {
+    for base in bases.values() {
+        let builder = thread::Builder::new().name("hash".to_owned());
+        // Where there is no thread to be had, the first image that needs the hashes makes them.
+        drop(builder.spawn_scoped(scope, || base.hash()));
+    }
 }
 
 /// How many hosts of one template are written side by side, at the most: more would gain little, and each holds its

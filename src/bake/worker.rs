@@ -114,7 +114,7 @@ fn finish(
     shared.execution.reporter.stage(plan.name.as_str(), "finish");
     source.template().ensure_unchanged()?;
     shared.workspace.unseal()?;
-    finished.persist(shared.execution.durability)?;
+    finished.persist()?;
     // What would have completed an edit of the image that was there is of no use to the new one.
     redo::discard(&places.root_image())?;
     Ok(HostRecord {
@@ -132,8 +132,12 @@ fn finish(
 struct Finished(Vec<AtomicFile>);
 
 impl Finished {
-    fn persist(self, durability: Durability) -> Result<(), PathError> {
-        self.0.into_iter().try_for_each(|file| file.persist(durability))
+    /// Gives the files their names. The project counts as unfinished until all of them have been forced to the disk
+    /// together, which is far cheaper than one by one.
+    fn persist(self) -> Result<(), PathError> {
+        self.0
+            .into_iter()
+            .try_for_each(|file| file.persist(Durability::NoSync))
     }
 }
 

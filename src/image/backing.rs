@@ -16,14 +16,11 @@ use std::time::{Duration, SystemTime};
 
 use super::base_image::BaseImage;
 use super::error::ImageError;
-use super::ranges::{Ranges, len_of, pieces};
+use super::ranges::{Ranges, len_of, pieces, whole_units};
 use super::raw::RawWriter;
 use crate::base::PathError;
 use crate::base::atomic::Durability;
 use crate::block::{BlockDevice as _, Delta, DeviceError, Overlay, UNIT_BYTES};
-
-/// [`UNIT_BYTES`] as offsets are counted.
-pub(super) const UNIT: u64 = 4096;
 
 /// How many bytes of free space are looked at at once.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -142,21 +139,15 @@ impl Backing {
     fn hidden(&self, delta: &Delta) -> Ranges {
         let cut = Ranges::of(delta.base_end_bytes()..self.len_bytes).intersection(self.base.allocated());
         let hidden = self.stale.union(&cut).below(delta.len_bytes());
-        Ranges::from_unsorted(hidden.iter().map(|range| whole_units(range.start, range.end)))
+        Ranges::from_unsorted(hidden.iter().map(|range| whole_units(&range)))
     }
-}
-
-/// The units that hold any byte of `start..end`.
-fn whole_units(start: u64, end: u64) -> std::ops::Range<u64> {
-    let first = start.saturating_sub(start % UNIT);
-    first..end.checked_next_multiple_of(UNIT).unwrap_or(u64::MAX)
 }
 
 /// The units in which the template's file differs from what the base shows of it.
 fn stale(base: &BaseImage) -> io::Result<Ranges> {
     let suspect = base.free().intersection(base.allocated());
-    let suspect = Ranges::from_unsorted(suspect.iter().map(|range| whole_units(range.start, range.end)))
-        .below(base.len_bytes());
+    let suspect =
+        Ranges::from_unsorted(suspect.iter().map(|range| whole_units(&range))).below(base.len_bytes());
     let mut stale = Ranges::default();
     let mut buffers = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
     for range in suspect.iter() {

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::fs::File;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
 use super::digest::LeafHashes;
 use super::error::ImageError;
-use super::ranges::Ranges;
+use super::ranges::{Ranges, whole_units};
 use super::scan;
 use crate::base::PathError;
 use crate::block::{BlockDevice, DeviceError, FileDevice};
@@ -25,35 +25,18 @@ pub struct BaseImage {
     free: Ranges,
     /// What the host's file system stores; the rest of the file are holes.
     allocated: Ranges,
-    /// Units that are not all zero and can be copied from the file as they are.
-    plain: Ranges,
-    /// Units that are not all zero and hold both used and free bytes.
-    mixed: Ranges,
-    leaves: LeafHashes,
+    /// Whole units outside of which all reads as zero.
+    data: Ranges,
+    /// Up to where an image's zeros behind the template are hashed ahead.
+    longest_bytes: u64,
+    leaves: OnceLock<LeafHashes>,
 }
 
 impl BaseImage {
-    /// Reads the whole template once, in the current thread pool: finds out what holds data, and hashes it and the
-    /// zeros behind it up to `longest_bytes`, the longest image that will be made.
+    /// Takes the template as the base of images that do not copy it: nothing of it is read.
     ///
     /// `used` are the bytes that the template's file system uses; all others are free.
-    pub fn scan(device: Arc<FileDevice>, used: &Ranges, longest_bytes: u64) -> Result<Self, ImageError> {
-        let mut base = Self::masked(device, used)?;
-        let found = scan::scan(&base, longest_bytes.max(base.len_bytes()))?;
-        base.plain = found.plain;
-        base.mixed = found.mixed;
-        base.leaves = LeafHashes::new(found.leaves);
-        Ok(base)
-    }
-
-    /// Takes the file as it is, all of it in use: for a copy of an image that differs in little from the original.
-    pub fn as_it_is(device: Arc<FileDevice>) -> Result<Self, ImageError> {
-        let mut base = Self::masked(device, &Ranges::whole(u64::MAX))?;
-        base.plain = base.allocated.clone();
-        Ok(base)
-    }
-
-    fn masked(device: Arc<FileDevice>, used: &Ranges) -> Result<Self, ImageError> {
+    pub fn new(device: Arc<FileDevice>, used: &Ranges) -> Result<Self, ImageError> {
         let len_bytes = device.len_bytes();
         let allocated = allocated(device.file(), len_bytes).map_err(|errno| DeviceError::Io {
             operation: "read",
@@ -61,14 +44,29 @@ impl BaseImage {
             len_bytes,
             source: errno.into(),
         })?;
+        let stored = allocated.intersection(used);
         Ok(Self {
             device,
             free: used.complement(len_bytes),
             allocated,
-            plain: Ranges::default(),
-            mixed: Ranges::default(),
-            leaves: LeafHashes::default(),
+            data: Ranges::from_unsorted(stored.iter().map(|range| whole_units(&range))).below(len_bytes),
+            longest_bytes: len_bytes,
+            leaves: OnceLock::new(),
         })
+    }
+
+    /// The same for images that are copies, of up to `longest_bytes`: reads the whole template once, in the current
+    /// thread pool, to find out what of it holds data.
+    pub fn scan(device: Arc<FileDevice>, used: &Ranges, longest_bytes: u64) -> Result<Self, ImageError> {
+        let mut base = Self::new(device, used)?;
+        base.data = scan::data(&base)?;
+        base.longest_bytes = longest_bytes.max(base.len_bytes());
+        Ok(base)
+    }
+
+    /// Takes the file as it is, all of it in use: for a copy of an image that differs in little from the original.
+    pub fn as_it_is(device: Arc<FileDevice>) -> Result<Self, ImageError> {
+        Self::new(device, &Ranges::whole(u64::MAX))
     }
 
     /// The template's open file.
@@ -84,21 +82,26 @@ impl BaseImage {
         &self.allocated
     }
 
-    pub(super) fn plain(&self) -> &Ranges {
-        &self.plain
+    /// Whole units outside of which all reads as zero.
+    pub(super) fn data(&self) -> &Ranges {
+        &self.data
     }
 
-    pub(super) fn mixed(&self) -> &Ranges {
-        &self.mixed
+    /// Hashes the template and the zeros behind it, once; every [`BaseImage::digest`] waits for that. It takes one
+    /// thread, so that it can go on while images are being written.
+    pub fn hash(&self) {
+        self.leaves();
     }
 
     pub(super) fn leaves(&self) -> &LeafHashes {
-        &self.leaves
+        // Without hashes made ahead a digest reads all by itself, and tells what is in the way.
+        let hash = || scan::leaves(self, self.longest_bytes).unwrap_or_default();
+        self.leaves.get_or_init(hash)
     }
 
     /// How many bytes of data a copy of the template holds.
     pub fn data_bytes(&self) -> u64 {
-        self.plain.total_bytes().saturating_add(self.mixed.total_bytes())
+        self.data.total_bytes()
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// The unit of a delta, [`UNIT_BYTES`](crate::block::UNIT_BYTES), as offsets are counted.
+pub(super) const UNIT: u64 = 4096;
+
 /// A set of byte offsets, held as ascending ranges that neither overlap nor touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ranges(Vec<Range<u64>>);
@@ -67,6 +70,14 @@ impl Ranges {
         self.0.get(first..).unwrap_or_default().iter()
     }
 
+    /// What of the set lies in `window`, in ascending order.
+    pub fn within(&self, window: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let (start, end) = (window.start, window.end);
+        self.from(start)
+            .take_while(move |range| range.start < end)
+            .map(move |range| range.start.max(start)..range.end.min(end))
+    }
+
     /// The bytes that are in both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
@@ -113,6 +124,12 @@ impl Ranges {
     pub fn below(&self, len_bytes: u64) -> Self {
         self.intersection(&Self::whole(len_bytes))
     }
+}
+
+/// The units that hold any byte of `range`.
+pub(super) fn whole_units(range: &Range<u64>) -> Range<u64> {
+    let first = range.start.saturating_sub(range.start % UNIT);
+    first..range.end.checked_next_multiple_of(UNIT).unwrap_or(u64::MAX)
 }
 
 /// Cuts `range` into pieces of at most `piece_bytes`.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, flock, syncfs};
 use rustix::io::Errno;
 
 use super::error::StoreError;
@@ -83,8 +83,9 @@ impl Workspace {
         Ok(())
     }
 
-    /// Declares the project whole: writes its text and its manifest, then removes the files of hosts that it no longer
-    /// has. A file that is not ours keeps its directory.
+    /// Declares the project whole: forces all its files to the disk if they shall survive a power cut, writes its text
+    /// and its manifest, then removes the files of hosts that it no longer has. A file that is not ours keeps its
+    /// directory.
     pub fn finish(
         &self,
         project_text: &[u8],
@@ -93,6 +94,9 @@ impl Workspace {
         durability: Durability,
     ) -> Result<(), StoreError> {
         self.unseal()?;
+        if durability == Durability::Sync {
+            sync_file_system(&self.places.directory())?;
+        }
         atomic::write(&self.places.project_text(), project_text, durability)?;
         atomic::write(&self.places.manifest(), manifest, durability)?;
         for directory in subdirectories(&self.places.directory())? {
@@ -129,6 +133,12 @@ fn take_lock(places: &ProjectPlaces) -> Result<File, StoreError> {
         }),
         Err(errno) => Err(PathError::on("lock", &path)(errno.into()).into()),
     }
+}
+
+/// Forces everything that was written to the file system of `directory` to the disk.
+fn sync_file_system(directory: &Path) -> Result<(), PathError> {
+    let handle = File::open(directory).map_err(PathError::on("open", directory))?;
+    syncfs(&handle).map_err(|errno| PathError::on("sync the file system of", directory)(errno.into()))
 }
 
 fn make_directory(directory: &Path) -> Result<(), PathError> {

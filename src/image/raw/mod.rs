@@ -1,11 +1,12 @@
 //! The raw image: a file that is the disk, byte for byte, with holes where there is nothing but zeros.
 //!
 //! Where the host's file system can share blocks between files (a reflink), the image starts as a clone of the
-//! template and only differences are written. Elsewhere the template's data is copied: a batch of images is written
-//! side by side, so that each piece of the template is read once for all of them and written while it lies in the
-//! processor's cache. Everything that a host changed is then written from memory. Both ways give the same bytes.
+//! template and only differences are written. Elsewhere a batch of images is written side by side, from front to back,
+//! in long pieces that go past the page cache: each piece of the template is read once for all of them. Both ways give
+//! the same bytes.
 
 mod copying;
+mod output;
 mod target;
 
 use std::path::Path;
@@ -26,6 +27,8 @@ use target::Target;
 pub struct RawWriter {
     /// Set once a clone was refused, so that the other hosts need not try.
     cannot_clone: AtomicBool,
+    /// The same of writing past the page cache.
+    cannot_write_directly: AtomicBool,
 }
 
 /// One image to write.
@@ -107,7 +110,7 @@ impl RawWriter {
             outcomes.push(target.and_then(|target| match self.clone_base(&target) {
                 Ok(true) => Some(target.finish_clone()),
                 Ok(false) => {
-                    copies.push((place, Copying::begin(target)));
+                    copies.push((place, Copying::begin(target, &self.cannot_write_directly)));
                     None
                 }
                 Err(error) => Some(Err(error)),

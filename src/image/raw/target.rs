@@ -35,7 +35,7 @@ impl Target<'_> {
     }
 
     /// The changed units, cut at the image's end.
-    pub(super) fn changed(&self) -> Ranges {
+    fn changed(&self) -> Ranges {
         let mut changed = Ranges::default();
         for (offset, unit) in self.delta.units() {
             let end = offset.saturating_add(u64::try_from(unit.len()).unwrap_or(u64::MAX));
@@ -55,17 +55,13 @@ impl Target<'_> {
         }
         Ok(Written {
             is_clone: true,
-            written_bytes: self.write_changes(&self.changed(), |range| self.punch(range))?,
+            written_bytes: self.write_changes(&self.changed())?,
         })
     }
 
-    /// Writes what the image holds at `changed`; units that are all zero go to `zeros` instead. Gives the number of
-    /// bytes written.
-    pub(super) fn write_changes(
-        &self,
-        changed: &Ranges,
-        zeros: impl Fn(&Range<u64>) -> Result<(), ImageError>,
-    ) -> Result<u64, ImageError> {
+    /// Writes what the image holds at `changed`; units that are all zero become holes. Gives the number of bytes
+    /// written.
+    fn write_changes(&self, changed: &Ranges) -> Result<u64, ImageError> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut written = 0_u64;
         for piece in changed
@@ -77,7 +73,7 @@ impl Target<'_> {
             let mut data = Ranges::default();
             for (unit, bytes) in pieces(&piece, UNIT_BYTES).zip(bytes.chunks(UNIT_BYTES)) {
                 if is_zero(bytes) {
-                    zeros(&unit)?;
+                    self.punch(&unit)?;
                 } else {
                     data.push(unit);
                 }
@@ -92,7 +88,7 @@ impl Target<'_> {
         Ok(written)
     }
 
-    pub(super) fn write_all(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), ImageError> {
+    fn write_all(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), ImageError> {
         Ok(self
             .file
             .write_all_at(bytes, offset_bytes)
@@ -100,7 +96,7 @@ impl Target<'_> {
     }
 
     /// Makes `range` read as zero, as a hole where the file system can.
-    pub(super) fn punch(&self, range: &Range<u64>) -> Result<(), ImageError> {
+    fn punch(&self, range: &Range<u64>) -> Result<(), ImageError> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         match fallocate(
             self.file,
@@ -121,7 +117,7 @@ impl Target<'_> {
 }
 
 /// The first bytes of `buffer`, as many as `range` holds.
-pub(super) fn front<'a>(buffer: &'a mut [u8], range: &Range<u64>) -> &'a mut [u8] {
+fn front<'a>(buffer: &'a mut [u8], range: &Range<u64>) -> &'a mut [u8] {
     buffer
         .get_mut(..len_of(range))
         .expect("pieces are cut to the buffer's length")

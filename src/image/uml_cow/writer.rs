@@ -7,7 +7,8 @@ use std::path::Path;
 use zerocopy::IntoBytes as _;
 use zerocopy::big_endian::{U32, U64};
 
-use super::super::backing::{Backing, DeltaWritten, UNIT};
+use super::super::backing::{Backing, DeltaWritten};
+use super::super::ranges::UNIT;
 use super::super::run_writer::RunWriter;
 use super::error::CowError;
 use super::layout::{ALIGNMENT, Layout, SECTOR};
