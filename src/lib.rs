@@ -5,12 +5,12 @@
 //! parallel.
 //!
 //! ```text
-//!  project text --lang--> Tree --project--> Project
+//!  project text --lang--> Tree --plugin: post_parse--> Tree --project--> Project
 //!                                              |
 //!  template file --block--> base device --ext::open--> Fs (read-only, shared by all hosts)
 //!                                              |
 //!    for each host, in parallel:               v
-//!       guest: (Host, GuestView) -> EditList          pure; shown by `plan --diff`
+//!       guest, then plugins: (Host, GuestView) -> EditList     pure; shown by `plan --diff`
 //!       ext on an Overlay: grow, then apply the EditList
 //!       Overlay -> Delta (changed blocks, new length)
 //!       image sink: Delta + template -> raw file      temporary file, sync, rename
@@ -43,6 +43,7 @@ pub mod guest;
 pub mod image;
 pub mod lang;
 pub mod launch;
+pub mod plugin;
 pub mod project;
 pub mod store;
 pub mod template;

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each layer of `src/` with the layers that it may name.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("base", &[]),
     ("diag", &["base"]),
     ("lang", &["diag", "base"]),
     ("project", &["lang", "diag", "base"]),
     ("edit", &["base"]),
     ("guest", &["project", "edit", "base"]),
+    ("plugin", &["project", "lang", "edit", "diag", "base"]),
     ("block", &["base"]),
     ("ext", &["block", "base"]),
     ("disk", &["block", "base"]),
@@ -22,15 +23,15 @@ const LAYERS: [(&str, &[&str]); 15] = [
     (
         "bake",
         &[
-            "store", "launch", "image", "template", "disk", "ext", "block", "guest", "edit", "project",
-            "lang", "diag", "base",
+            "store", "launch", "image", "template", "disk", "ext", "block", "plugin", "guest", "edit",
+            "project", "lang", "diag", "base",
         ],
     ),
     (
         "cli",
         &[
-            "bake", "store", "launch", "image", "template", "disk", "ext", "block", "guest", "edit",
-            "project", "lang", "diag", "base",
+            "bake", "store", "launch", "image", "template", "disk", "ext", "block", "plugin", "guest",
+            "edit", "project", "lang", "diag", "base",
         ],
     ),
 ];

@@ -10,6 +10,7 @@ use crate::ext::ExtError;
 use crate::guest::GuestError;
 use crate::image::{Blake3Digest, ImageError};
 use crate::launch::LaunchError;
+use crate::plugin::PluginError;
 use crate::project::HostName;
 use crate::store::StoreError;
 use crate::template::TemplateError;
@@ -92,6 +93,9 @@ pub enum HostError {
     /// The guest cannot be configured so.
     #[error(transparent)]
     Guest(#[from] GuestError),
+    /// A plugin failed.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
     /// A file of the guest could not be looked at.
     #[error(transparent)]
     View(#[from] ViewError),

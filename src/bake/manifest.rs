@@ -66,6 +66,9 @@ pub struct HostRecord {
     pub name: String,
     /// The template's file in the store.
     pub template: String,
+    /// The server that runs it; none for the one that baked it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_host: Option<String>,
     /// The disk with the root file system.
     pub image: ImageRecord,
     /// The swap disk.

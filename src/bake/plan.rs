@@ -18,6 +18,7 @@ use crate::base::{FileKind, GuestPath, Origin, Timestamp};
 use crate::edit::{EditList, EditedView, Effect, GuestView as _, effective};
 use crate::guest::{self, GuestContext};
 use crate::launch::{self, LaunchFile, LaunchSettings};
+use crate::plugin::Guests;
 use crate::project::{Host, HostName, Project};
 use crate::store::Projects;
 use crate::template::Store;
@@ -27,6 +28,8 @@ use crate::template::Store;
 pub struct Request<'a> {
     /// The project, checked.
     pub project: &'a Project,
+    /// The plugins that configure guests.
+    pub plugins: Option<&'a Guests>,
     /// The project's text, as it will lie beside the images.
     pub project_text: &'a [u8],
     /// Where templates are found.
@@ -60,6 +63,9 @@ pub struct HostPlan {
     pub name: HostName,
     /// The file of the template that the host is made from.
     pub template: String,
+    /// The server that runs it; `None` for this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_host: Option<String>,
     /// The type of its file system.
     pub file_system: &'static str,
     /// The number of the root partition, where the template is a whole disk.
@@ -260,7 +266,10 @@ fn plan_host(
         root_names: &source.root_names(),
         files: &files,
     };
-    let configured = guest::configure(request.project, host, &view, &context)?;
+    let mut configured = guest::configure(request.project, host, &view, &context)?;
+    if let Some(plugins) = request.plugins {
+        plugins.configure(host.name.as_str(), &view, &mut configured.edits)?;
+    }
     let template_len_bytes = source.template().len_bytes();
     let mut warnings: Vec<String> = configured.warnings.iter().map(ToString::to_string).collect();
     let files = file_plans(&view, &configured.edits)?;
@@ -271,6 +280,7 @@ fn plan_host(
     Ok(HostPlan {
         name: host.name.clone(),
         template: source.template().name().to_string(),
+        service_host: host.service_host.as_ref().map(|server| server.value.clone()),
         file_system: fs.superblock().type_name(),
         root_partition,
         template_len_bytes,

@@ -120,6 +120,7 @@ fn finish(
     Ok(HostRecord {
         name: plan.name.to_string(),
         template: plan.template.clone(),
+        service_host: plan.service_host.clone(),
         image,
         swap,
         files,

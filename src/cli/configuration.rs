@@ -14,6 +14,12 @@ use crate::project::Settings;
 /// The file for everybody.
 const SYSTEM_FILE: &str = "/etc/mln/mln.conf";
 
+/// The plugins for everybody.
+const SYSTEM_PLUGINS: &str = "/etc/mln/plugins";
+
+/// The user's own plugins, in the home directory.
+const USER_PLUGINS: &str = ".mln_plugins";
+
 /// The user's own file, in the home directory.
 const USER_FILE: &str = ".mln";
 
@@ -37,6 +43,19 @@ pub(crate) fn read(environment: &Environment, ui: &Ui) -> Result<Settings, Comma
         }
     }
     Ok(settings)
+}
+
+/// Where plugins lie, those that go before others last: everybody's, the user's, the configuration's, the command
+/// line's.
+pub(crate) fn plugin_dirs(
+    arguments: &[PathBuf],
+    settings: &Settings,
+    environment: &Environment,
+) -> Vec<PathBuf> {
+    let user = environment.home.as_ref().map(|home| home.join(USER_PLUGINS));
+    let configured = settings.plugin_dirs.iter().chain(arguments).cloned();
+    let first = [Some(PathBuf::from(SYSTEM_PLUGINS)), user].into_iter().flatten();
+    first.chain(configured).collect()
 }
 
 /// The text at `path`; `None` where there is no such file.

@@ -59,6 +59,7 @@ fn dispatch(arguments: Vec<OsString>, environment: &Environment, ui: &Ui) -> Res
     let settings = configuration::read(environment, ui)?;
     let context = Context {
         places: options::resolve_places(&line.global, &settings, environment)?,
+        plugin_dirs: configuration::plugin_dirs(&line.global.plugin_dirs, &settings, environment),
         settings,
         json: line.global.json,
         environment,

@@ -31,6 +31,9 @@ pub(crate) struct GlobalArgs {
     /// Look for files to copy into guests in this directory
     #[arg(short = 'F', long = "files", value_name = "DIR", global = true)]
     files: Option<PathBuf>,
+    /// Take plugins from this directory too; may be given again
+    #[arg(long = "plugin-dir", value_name = "DIR", global = true)]
+    pub(crate) plugin_dirs: Vec<PathBuf>,
     /// Answer in JSON, for programs
     #[arg(long, global = true)]
     pub(crate) json: bool,

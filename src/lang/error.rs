@@ -43,6 +43,9 @@ pub enum SyntaxErrorKind {
         /// Its Unicode number.
         code: u32,
     },
+    /// `"""` without its end.
+    #[error("the quotes `\"\"\"` are never closed")]
+    UnclosedQuotes,
     /// A `#` directly behind a word.
     #[error("`#` begins a comment in the middle of a word")]
     GluedComment,
@@ -114,6 +117,7 @@ impl SyntaxErrorKind {
             Self::UnnamedBlock => "unnamed-block",
             Self::TooDeep { .. } => "nested-too-deep",
             Self::ControlCharacter { .. } => "control-character",
+            Self::UnclosedQuotes => "unclosed-quotes",
             Self::GluedComment => "glued-comment",
             Self::GluedDefinition { .. } => "glued-definition",
             Self::VariableName { .. } => "variable-name",
@@ -132,6 +136,10 @@ impl SyntaxErrorKind {
         match self {
             Self::UnclosedBlock { .. } => Some("add `}` where the block ends".to_owned()),
             Self::UnnamedBlock => Some("write the name before the brace: `host www1 {`".to_owned()),
+            Self::UnclosedQuotes => Some(
+                "close them on the same line, or begin a later line with `\"\"\"` if the text begins on the next line"
+                    .to_owned(),
+            ),
             Self::GluedComment => {
                 Some("write `\\#` for the character, or a blank before the comment".to_owned())
             }

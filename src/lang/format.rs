@@ -1,6 +1,6 @@
 //! A tree as canonical text: one statement a line, four blanks a level, comments kept.
 
-use super::lexer::SPECIAL;
+use super::lexer::{QUOTES, SPECIAL};
 use super::tree::{Block, Comment, Node, Tree, Word};
 
 /// Writes `tree` as canonical text, which reads as the same tree and formats to itself.
@@ -38,6 +38,9 @@ impl Writer {
 
     fn block(&mut self, block: &Block) {
         let header = joined(&block.header);
+        if block.is_verbatim {
+            return self.verbatim(&header, &block.nodes);
+        }
         if block.nodes.is_empty() {
             return self.line(&format!("{header} {{ }}"));
         }
@@ -46,6 +49,21 @@ impl Writer {
         self.nodes(&block.nodes);
         self.depth -= 1;
         self.line("}");
+    }
+
+    /// Writes the lines of a verbatim block between quotes.
+    fn verbatim(&mut self, header: &str, nodes: &[Node]) {
+        self.line(&format!("{header} {QUOTES}"));
+        self.depth += 1;
+        for node in nodes {
+            match node {
+                Node::Line(line) if line.text.is_empty() => self.text.push('\n'),
+                Node::Line(line) => self.line(&line.text),
+                _ => {}
+            }
+        }
+        self.depth -= 1;
+        self.line(QUOTES);
     }
 
     fn comment(&mut self, comment: &Comment, has_line_before: bool) {
@@ -82,6 +100,15 @@ fn joined(words: &[Word]) -> String {
     for (index, word) in words.iter().enumerate() {
         if index > 0 {
             text.push(' ');
+        }
+        if word.text.contains('\n') {
+            // The lines need no indentation, which would only be taken away again.
+            text.extend([QUOTES, "\n", &word.text, QUOTES]);
+            continue;
+        }
+        if word.text.is_empty() || word.text.starts_with(QUOTES) || word.text.contains(char::is_whitespace) {
+            text.extend([QUOTES, &word.text, QUOTES]);
+            continue;
         }
         let mut letters = word.text.chars().peekable();
         while let Some(letter) = letters.next() {

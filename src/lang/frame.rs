@@ -49,6 +49,7 @@ impl Frame {
             header: self.header,
             open: self.open,
             holds_lines: self.holds_lines,
+            is_verbatim: false,
             nodes: self.nodes,
         }
     }
@@ -78,6 +79,20 @@ impl Frame {
             }
         }
     }
+}
+
+/// The texts of `lines` without the indentation that all of them share; empty ones count for nothing.
+pub(super) fn without_indentation<'t>(sources: &'t SourceMap, lines: &[Span]) -> Vec<&'t str> {
+    let texts: Vec<&str> = lines.iter().map(|span| sources.text(*span)).collect();
+    let indentation = |text: &&str| text.len() - text.trim_start().len();
+    let shared = texts
+        .iter()
+        .filter(|text| !text.is_empty())
+        .map(indentation)
+        .min();
+    let shared = shared.unwrap_or_default();
+    let cut = |text: &'t str| text.get(shared..).unwrap_or_else(|| text.trim_start());
+    texts.into_iter().map(cut).collect()
 }
 
 /// The words with one blank between.

@@ -9,6 +9,9 @@ use crate::diag::{SourceId, Span};
 /// The characters that end a word, and that a backslash protects.
 pub(super) const SPECIAL: [char; 4] = [';', '{', '}', '#'];
 
+/// What opens and closes a quoted text.
+pub(super) const QUOTES: &str = "\"\"\"";
+
 /// Reads tokens off the front of a text.
 pub(super) struct Lexer<'a> {
     source: SourceId,
@@ -20,6 +23,8 @@ pub(super) struct Lexer<'a> {
     line_is_blank: bool,
     /// How many braces of shell text are open in the current block of lines.
     shell_depth: usize,
+    /// Whether no line from here on begins with quotes.
+    nothing_closes: bool,
     pub(super) errors: ErrorList,
 }
 
@@ -37,6 +42,7 @@ impl<'a> Lexer<'a> {
             line_start: place,
             line_is_blank: true,
             shell_depth: 0,
+            nothing_closes: false,
             errors: ErrorList::default(),
         }
     }
@@ -51,6 +57,7 @@ impl<'a> Lexer<'a> {
         let kind = match first {
             '\n' => return self.newline(),
             '#' => return self.comment(),
+            '"' if self.rest().starts_with(QUOTES) => return self.quoted(),
             ';' => TokenKind::Semicolon,
             '{' => TokenKind::Open,
             '}' => TokenKind::Close,
@@ -122,6 +129,58 @@ impl<'a> Lexer<'a> {
             }
         }
         0
+    }
+
+    /// A quoted text: on one line, or the lines up to one that begins with quotes.
+    fn quoted(&mut self) -> Token {
+        let start = self.place;
+        self.line_is_blank = false;
+        let begin = start + QUOTES.len();
+        let rest = &self.text[begin..];
+        let is_end = |letter: char| letter == '\n' || !letter.is_whitespace();
+        let found = match rest.find(is_end).map(|place| (place, rest.as_bytes()[place])) {
+            Some((place, b'\n')) => self.verbatim_lines(begin + place),
+            // The end is looked for no further than it is, so that many texts on a line cost no more than one.
+            _ => (0..rest.len())
+                .take_while(|place| rest.as_bytes()[*place] != b'\n')
+                .find(|place| rest.as_bytes()[*place..].starts_with(QUOTES.as_bytes()))
+                .map(|end| {
+                    self.place = begin + end + QUOTES.len();
+                    self.check_control_characters(begin, begin + end);
+                    TokenKind::Quoted(Arc::from(&self.text[begin..begin + end]))
+                }),
+        };
+        let Some(kind) = found else {
+            self.error(SyntaxErrorKind::UnclosedQuotes, start, begin);
+            self.place = rest.find('\n').map_or(self.text.len(), |end| begin + end);
+            let word = Arc::from(self.text[start..self.place].trim_end());
+            return self.token(TokenKind::Word(word), start);
+        };
+        self.token(kind, start)
+    }
+
+    /// The lines from the end of the current line, at `line_end`, to one that begins with quotes, if there is one.
+    fn verbatim_lines(&mut self, line_end: usize) -> Option<TokenKind> {
+        if self.nothing_closes {
+            return None;
+        }
+        let mut lines = Vec::new();
+        let mut start = line_end + 1;
+        for line in self.text.get(start..)?.split_inclusive('\n') {
+            let text = line.trim_start();
+            if text.starts_with(QUOTES) {
+                self.place = start + (line.len() - text.len()) + QUOTES.len();
+                self.line_start = start;
+                return Some(TokenKind::Verbatim(lines));
+            }
+            let end = start + line.trim_end().len();
+            self.check_control_characters(start, end);
+            lines.push(self.span(start, end));
+            start += line.len();
+        }
+        // Nor will anything close what opens later.
+        self.nothing_closes = true;
+        None
     }
 
     fn newline(&mut self) -> Token {
@@ -274,6 +333,8 @@ mod tests {
                 TokenKind::End => return shown,
                 TokenKind::Word(word) => word.to_string(),
                 TokenKind::Newline => "/".to_owned(),
+                TokenKind::Quoted(text) => format!("<<{text}>>"),
+                TokenKind::Verbatim(lines) => format!("<<{} lines>>", lines.len()),
                 TokenKind::Include(path) => format!("<{}>", map.text(path)),
                 TokenKind::Line { .. } => format!("[{}]", map.text(token.span)),
                 _ => map.text(token.span).to_owned(),
@@ -294,6 +355,10 @@ mod tests {
             ("#includes x", "#includes x"),
             ("#include", "#include"),
             ("\u{feff}a\r\nb", "a / b"),
+            ("a \"\"\"b; {c} # d\"\"\" e", "a <<b; {c} # d>> e"),
+            ("a \"\"\"\n } # b\n\n  \"\"\" c", "a <<2 lines>> c"),
+            ("a \"b # c\"", "a \"b # c\""),
+            ("a\"\"\"b\"\"\"", "a\"\"\"b\"\"\""),
         ] {
             assert_eq!(cut(text, false).join(" "), tokens, "{text:?}");
         }

@@ -16,6 +16,10 @@ pub(super) struct Token {
 pub(super) enum TokenKind {
     /// Characters between blanks, escapes resolved.
     Word(Arc<str>),
+    /// Characters between `"""` on one line.
+    Quoted(Arc<str>),
+    /// The lines between two lines of `"""`.
+    Verbatim(Vec<Span>),
     /// `{`
     Open,
     /// `}`

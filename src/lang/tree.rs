@@ -73,6 +73,8 @@ pub struct Block {
     pub open: Span,
     /// Whether the block holds lines.
     pub holds_lines: bool,
+    /// Whether its lines stand between `"""`, where no character means anything.
+    pub is_verbatim: bool,
     /// What is inside.
     pub nodes: Vec<Node>,
 }

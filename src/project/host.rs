@@ -104,6 +104,10 @@ impl Builder<'_, '_> {
         if let Some(template) = &self.settings.default_template {
             return Some(Sourced::implied(template.clone(), "default_template"));
         }
+        if member.is_cut_off {
+            // The superclass that is not there was told, and may well have had one.
+            return None;
+        }
         let host = member.name.text.to_string();
         self.values
             .report(Problem::MissingTemplate { host }, member.name.span);

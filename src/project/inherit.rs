@@ -2,14 +2,14 @@
 //!
 //! Sub-blocks are merged by name, at every depth. Within a block the parent's lines come first, then the own lines
 //! that the parent does not have word for word. So the last line of a keyword is the one that counts, and lists
-//! are appended to.
+//! are appended to. `!clear` and `!remove` in a block take away from what it inherits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::problem::Problem;
 use super::schema;
-use super::section::{Content, Entry, Section};
+use super::section::{Content, Entry, Removal, Section};
 use super::variable::{Frame, Variables};
 use super::wording::Problems;
 use crate::diag::nearest;
@@ -33,6 +33,15 @@ pub(super) struct Effective {
     pub(super) switches: Vec<(Word, Arc<Section>)>,
     /// Statements and blocks of the top level beyond the known ones.
     pub(super) others: Vec<Entry>,
+    /// The place among `hosts` of each name.
+    places: BTreeMap<Arc<str>, usize>,
+}
+
+impl Effective {
+    /// The host `name`.
+    pub(super) fn host(&self, name: &str) -> Option<&Member> {
+        self.hosts.get(*self.places.get(name)?)
+    }
 }
 
 /// A superclass or host.
@@ -44,12 +53,14 @@ pub(super) struct Member {
     pub(super) own: Section,
     /// All that holds in it.
     pub(super) whole: Arc<Section>,
+    /// Whether a superclass above it is not there, so that much may be missing.
+    pub(super) is_cut_off: bool,
     /// How many superclasses stand above it.
     depth: usize,
 }
 
-/// Replaces variables and resolves inheritance.
-pub(super) fn resolve(root: &Section, problems: &mut Problems) -> Effective {
+/// Replaces variables and resolves inheritance, of `only` one host if its name is given.
+pub(super) fn resolve(root: &Section, only: Option<&str>, problems: &mut Problems) -> Effective {
     let empty = Section::new(root.header, false);
     let rest = without_known_blocks(root);
     let global = root.section("global").map_or(&empty, Arc::as_ref);
@@ -71,10 +82,13 @@ pub(super) fn resolve(root: &Section, problems: &mut Problems) -> Effective {
     for (name, _) in container("superclass").sections() {
         resolver.superclass(&name.text);
     }
-    let hosts = container("host")
-        .sections()
-        .map(|(name, own)| resolver.host(name, own))
-        .collect();
+    let hosts: Vec<Member> = match only {
+        Some(only) => container("host").section_named(only).into_iter().collect(),
+        None => container("host").sections().collect::<Vec<_>>(),
+    }
+    .into_iter()
+    .map(|(name, own)| resolver.host(name, own))
+    .collect();
     let global_resolved = resolver.plain(global, 1);
     let switches = container("switch")
         .sections()
@@ -86,7 +100,10 @@ pub(super) fn resolve(root: &Section, problems: &mut Problems) -> Effective {
     let superclasses = names
         .filter_map(|(name, _)| done.remove(&*name.text).flatten())
         .collect();
+    let places = hosts.iter().enumerate();
+    let places = places.map(|(place, host)| (Arc::clone(&host.name.text), place));
     Effective {
+        places: places.collect(),
         global: global_resolved,
         superclasses,
         hosts,
@@ -167,12 +184,14 @@ impl<'a> Resolver<'a, '_> {
     }
 
     fn member(&mut self, name: Word, own: &'a Section) -> Member {
+        let names_parent = own.setting("superclass").is_some();
         let parent = self.parent(own);
         let owner = self.next_owner;
         self.next_owner += 1;
         let parent = parent.and_then(|parent| self.done.get(parent)?.as_ref());
         let inherited = parent.map(|parent| Arc::clone(&parent.whole));
         let depth = parent.map_or(0, |parent| parent.depth + 1);
+        let is_cut_off = parent.map_or(names_parent, |parent| parent.is_cut_off);
         if depth > DEPTH_MAX {
             let problem = Problem::DeepInheritance { max: DEPTH_MAX };
             self.variables.problems.add(problem, Some(name.span));
@@ -180,12 +199,17 @@ impl<'a> Resolver<'a, '_> {
         let own = self.resolve_own(own, inherited.as_deref(), owner);
         let whole = match &inherited {
             Some(inherited) => self.merge(inherited, &own),
-            None => own.clone(),
+            None => own.without_removals(),
         };
         Member {
             name,
-            own,
+            own: if own.has_removals() {
+                own.without_removals()
+            } else {
+                own
+            },
             whole: Arc::new(whole),
+            is_cut_off,
             depth,
         }
     }
@@ -249,17 +273,24 @@ impl<'a> Resolver<'a, '_> {
         }
         self.entries_left -= size;
         let mut last = BTreeMap::new();
-        for entry in &parent.entries {
+        let removals = self.removals(parent, own);
+        for entry in parent.entries.iter().filter(|entry| !removals.take(entry)) {
             if !matches!(entry.content, Content::Section(_)) {
                 last.insert(&*entry.key.text, entry);
             }
             merged.push(entry.clone());
         }
         let keeps_all = own.holds_lines && own.entries.iter().any(|entry| is_compound(&entry.key.text));
-        for entry in &own.entries {
-            if let (Content::Section(inner), Some(above)) = (&entry.content, parent.section(&entry.key.text))
-            {
-                let content = Content::Section(Arc::new(self.merge(above, inner)));
+        for entry in own.entries.iter().filter(|entry| entry.removal().is_none()) {
+            let above = merged.section(&entry.key.text).cloned();
+            if let (Content::Section(inner), Some(above)) = (&entry.content, above) {
+                let content = Content::Section(Arc::new(self.merge(&above, inner)));
+                merged.push(Entry {
+                    content,
+                    ..entry.clone()
+                });
+            } else if let Content::Section(inner) = &entry.content {
+                let content = Content::Section(Arc::new(inner.without_removals()));
                 merged.push(Entry {
                     content,
                     ..entry.clone()
@@ -273,6 +304,57 @@ impl<'a> Resolver<'a, '_> {
             }
         }
         merged
+    }
+}
+
+impl Resolver<'_, '_> {
+    /// What `own` takes away from what it inherits; a name that nothing inherited has is reported.
+    fn removals<'s>(&mut self, parent: &Section, own: &'s Section) -> Removals<'s> {
+        let mut removals = Removals::default();
+        if !own.has_removals() {
+            return removals;
+        }
+        for entry in &own.entries {
+            match entry.removal() {
+                None => {}
+                Some(Removal::All) => removals.all = true,
+                Some(Removal::Named(names)) => {
+                    for name in names {
+                        removals.names.insert(&*name.text);
+                        self.check_removal(parent, name);
+                    }
+                }
+            }
+        }
+        removals
+    }
+
+    fn check_removal(&mut self, parent: &Section, name: &Word) {
+        let mut known = parent.entries.iter().map(|entry| &*entry.key.text);
+        if self.variables.problems.is_flooded() || known.any(|known| known == &*name.text) {
+            return;
+        }
+        let known = parent.entries.iter().map(|entry| &*entry.key.text);
+        let near = nearest(&name.text, known).map(str::to_owned);
+        let name_text = name.text.to_string();
+        let problem = Problem::NothingRemoved {
+            name: name_text,
+            near,
+        };
+        self.variables.problems.add(problem, Some(name.span));
+    }
+}
+
+/// What a block takes away from what it inherits.
+#[derive(Default)]
+struct Removals<'s> {
+    all: bool,
+    names: BTreeSet<&'s str>,
+}
+
+impl Removals<'_> {
+    fn take(&self, entry: &Entry) -> bool {
+        self.all || self.names.contains(&*entry.key.text)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::accounts;
+use super::extension::{self, Extension, ExtensionBlock};
 use super::inherit::Effective;
 use super::problem::Problem;
 use super::schema::{self, BlockContent, Effect, Keyword, Place, ValueKind};
@@ -11,7 +12,8 @@ use super::values::Values;
 use crate::diag::nearest;
 
 /// Reports what each block says wrongly by itself; what only shows in a whole host is checked elsewhere.
-pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
+pub(super) fn check(effective: &Effective, extension: Option<&dyn Extension>, values: &mut Values<'_>) {
+    let values = &mut Checker { extension, values };
     for entry in &effective.others {
         check_top_level(entry, values);
     }
@@ -20,14 +22,79 @@ pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
         check_section(&member.own, Place::Host, values);
     }
     for superclass in &effective.superclasses {
-        accounts::check(&superclass.own, values);
+        accounts::check(&superclass.own, values.values);
     }
     for (_, section) in &effective.switches {
         check_section(section, Place::Switch, values);
     }
 }
 
-fn check_top_level(entry: &Entry, values: &mut Values<'_>) {
+/// Where faults go, and who knows further blocks.
+struct Checker<'a, 'v> {
+    extension: Option<&'a dyn Extension>,
+    values: &'a mut Values<'v>,
+}
+
+impl<'v> std::ops::Deref for Checker<'_, 'v> {
+    type Target = Values<'v>;
+
+    fn deref(&self) -> &Self::Target {
+        self.values
+    }
+}
+
+impl std::ops::DerefMut for Checker<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.values
+    }
+}
+
+/// Holds a plugin's block against what the plugin says of it.
+fn check_extension(block: &ExtensionBlock, entry: &Entry, values: &mut Checker<'_, '_>) {
+    let Content::Section(section) = &entry.content else {
+        if block.value != ValueKind::Any && !entry.per_host {
+            values.check(block.value, entry);
+        }
+        return;
+    };
+    let Some(known) = &block.keywords else { return };
+    // A host may inherit what its own block leaves out.
+    let required = known
+        .iter()
+        .filter(|keyword| keyword.required && block.place == Place::Global);
+    for keyword in required.filter(|keyword| section.setting(&keyword.name).is_none()) {
+        let problem = Problem::MissingInBlock {
+            keyword: keyword.name.clone(),
+            block: block.name.clone(),
+            help: keyword.help.clone(),
+        };
+        values.report(problem, entry.key.span);
+    }
+    for inner in section.entries.iter().filter(|entry| !is_variable(entry)) {
+        let name = &*inner.key.text;
+        let Some(keyword) = known.iter().find(|keyword| keyword.name == name) else {
+            let near = nearest(name, known.iter().map(|keyword| keyword.name.as_str()));
+            let problem = Problem::UnknownInBlock {
+                keyword: name.to_owned(),
+                block: block.name.clone(),
+                near: near.map(str::to_owned),
+            };
+            values.report(problem, inner.key.span);
+            continue;
+        };
+        match (&inner.content, keyword.value) {
+            (Content::Section(_), ValueKind::Any) => {}
+            (Content::Section(_), _) => {
+                let keyword = name.to_owned();
+                values.report(Problem::ValueExpected { keyword }, inner.key.span);
+            }
+            _ if inner.per_host || keyword.value == ValueKind::Any => {}
+            _ => values.check(keyword.value, inner),
+        }
+    }
+}
+
+fn check_top_level(entry: &Entry, values: &mut Checker<'_, '_>) {
     let name = entry.key.text.to_string();
     let problem = match &entry.content {
         Content::Section(_) => {
@@ -44,10 +111,14 @@ fn check_top_level(entry: &Entry, values: &mut Values<'_>) {
     values.report(problem, entry.key.span);
 }
 
-fn check_section(section: &Section, place: Place, values: &mut Values<'_>) {
+fn check_section(section: &Section, place: Place, values: &mut Checker<'_, '_>) {
     let mut set: BTreeMap<&str, &Entry> = BTreeMap::new();
     for entry in &section.entries {
         if is_variable(entry) {
+            continue;
+        }
+        if let Some(block) = extension::block(values.extension, place, &entry.key.text) {
+            check_extension(block, entry, values);
             continue;
         }
         let Some(keyword) = schema::keyword(place, &entry.key.text) else {
@@ -78,7 +149,7 @@ fn is_variable(entry: &Entry) -> bool {
     entry.key.text.starts_with('$') && entry.value().is_some()
 }
 
-fn check_entry(keyword: &Keyword, entry: &Entry, values: &mut Values<'_>) {
+fn check_entry(keyword: &Keyword, entry: &Entry, values: &mut Checker<'_, '_>) {
     let name = || entry.key.text.to_string();
     match (&entry.content, keyword.value) {
         (_, ValueKind::Any) | (Content::Section(_), ValueKind::Lines) | (Content::Line, _) => {}
@@ -96,11 +167,11 @@ fn check_entry(keyword: &Keyword, entry: &Entry, values: &mut Values<'_>) {
         }
         // What waits for a host's name is checked where the host is put together.
         (Content::Value(_), _) if entry.per_host => {}
-        (Content::Value(_), _) => values.check(keyword, entry),
+        (Content::Value(_), _) => values.check(keyword.value, entry),
     }
 }
 
-fn check_interfaces(section: &Section, values: &mut Values<'_>) {
+fn check_interfaces(section: &Section, values: &mut Checker<'_, '_>) {
     for entry in &section.entries {
         match &entry.content {
             Content::Section(interface) => check_section(interface, Place::Network, values),
@@ -114,7 +185,7 @@ fn check_interfaces(section: &Section, values: &mut Values<'_>) {
 }
 
 /// Whether the lines of a block are lines, and those of `groups` blocks.
-fn check_block(section: &Section, content: BlockContent, values: &mut Values<'_>) {
+fn check_block(section: &Section, content: BlockContent, values: &mut Checker<'_, '_>) {
     for entry in section.entries.iter().filter(|entry| !is_variable(entry)) {
         let keyword = entry.key.text.to_string();
         let is_section = matches!(entry.content, Content::Section(_));
@@ -128,7 +199,7 @@ fn check_block(section: &Section, content: BlockContent, values: &mut Values<'_>
     }
 }
 
-fn check_repeated(keyword: &Keyword, earlier: Option<&Entry>, entry: &Entry, values: &mut Values<'_>) {
+fn check_repeated(keyword: &Keyword, earlier: Option<&Entry>, entry: &Entry, values: &mut Checker<'_, '_>) {
     let Some(earlier) = earlier else { return };
     if keyword.value == ValueKind::Addresses || entry.value().is_none() || earlier.value().is_none() {
         return;
@@ -140,7 +211,7 @@ fn check_repeated(keyword: &Keyword, earlier: Option<&Entry>, entry: &Entry, val
     values.report(problem, entry.key.span);
 }
 
-fn unknown(entry: &Entry, place: Place, values: &mut Values<'_>) {
+fn unknown(entry: &Entry, place: Place, values: &mut Checker<'_, '_>) {
     let name = entry.key.text.to_string();
     let shown = place.shown();
     let problem = match (where_known(entry), &entry.content) {
@@ -174,7 +245,7 @@ fn where_known(entry: &Entry) -> Option<&'static str> {
 }
 
 /// The keyword of `place` that `name` most likely meant.
-fn near(name: &str, place: Place, values: &Values<'_>) -> Option<String> {
+fn near(name: &str, place: Place, values: &Checker<'_, '_>) -> Option<String> {
     if values.problems.is_flooded() {
         return None;
     }

@@ -1,6 +1,8 @@
 //! From a project file to the project: the stages in order.
 
 use super::check;
+use super::draft::Draft;
+use super::extension::Extension;
 use super::host::Builder;
 use super::include;
 use super::inherit::{self, Effective};
@@ -13,6 +15,8 @@ use super::section::Section;
 use super::settings::Settings;
 use super::values::Values;
 use super::wording::Problems;
+use std::sync::Arc;
+
 use crate::diag::{Diagnostics, SourceMap, Span};
 use crate::lang::{Tree, Word};
 
@@ -23,6 +27,8 @@ pub struct LoadOptions {
     pub settings: Settings,
     /// Whether every warning counts as an error.
     pub strict: bool,
+    /// The plugins.
+    pub extension: Option<Arc<dyn Extension>>,
 }
 
 /// A project as loaded, faults included.
@@ -56,12 +62,19 @@ pub fn load(loader: &dyn Loader, path: &str, options: &LoadOptions) -> Loaded {
     let mut project = None;
     let mut effective = None;
     if let Some(whole) = sources.whole() {
-        let root = Section::of_tree(tree.nodes.clone(), whole, &mut problems);
-        let resolved = inherit::resolve(&root, &mut problems);
+        let mut root = Section::of_tree(tree.nodes.clone(), whole, &mut problems);
+        let extension = options.extension.as_deref();
+        if let Some(extension) = extension {
+            extension.post_parse(&mut Draft::new(&mut root, &mut sources, &mut problems, true));
+        }
+        let resolved = inherit::resolve(&root, None, &mut problems);
         let mut values = Values::new(&sources, &mut problems);
-        keywords::check(&resolved, &mut values);
+        keywords::check(&resolved, extension, &mut values);
         check::check(&resolved, &mut values);
         project = build(&resolved, whole, options, &mut values);
+        if let Some(extension) = extension {
+            extension.check(&mut Draft::new(&mut root, &mut sources, &mut problems, false));
+        }
         effective = Some(resolved);
     }
     let project = project.filter(|_| !problems.diagnostics.has_errors());

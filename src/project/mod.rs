@@ -11,6 +11,10 @@
 mod accounts;
 mod check;
 mod disks;
+mod draft;
+mod extension;
+mod facts;
+pub mod graph;
 mod host;
 mod include;
 mod inherit;
@@ -20,6 +24,7 @@ mod load;
 mod loader;
 pub mod model;
 mod natural;
+mod path;
 mod problem;
 pub mod reference;
 pub mod schema;
@@ -32,12 +37,16 @@ mod variable;
 mod wording;
 
 pub use disks::DiskUse;
+pub use draft::{Draft, DraftError};
+pub use extension::{Extension, ExtensionBlock, ExtensionKeyword};
+pub use facts::Facts;
 pub use load::{LoadOptions, Loaded, load};
 pub use loader::{FileLoader, LoadError, LoadedFile, Loader, TextLoader};
 pub use model::{
     Account, ExtraMount, FileCopy, Group, Host, HostName, Interface, InterfaceAddress, Platform, Project,
     Renderer, RootDevice, SizeRequest, Switch, Terminal,
 };
+pub use path::Line;
 pub use problem::Problem;
 pub use settings::{Settings, StatusQuery};
-pub use show::show;
+pub use show::{Shown, show, show_with_origins};

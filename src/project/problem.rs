@@ -150,6 +150,34 @@ pub enum Problem {
         /// The defined one that is nearest.
         near: Option<String>,
     },
+    /// `!remove` of something that is not inherited.
+    #[error("nothing called `{name}` is inherited here")]
+    NothingRemoved {
+        /// The name.
+        name: String,
+        /// What is inherited and nearest.
+        near: Option<String>,
+    },
+    /// A keyword that a plugin's block does not have.
+    #[error("`{block}` has no keyword `{keyword}`")]
+    UnknownInBlock {
+        /// The keyword.
+        keyword: String,
+        /// The block.
+        block: String,
+        /// The keyword of the block that is nearest.
+        near: Option<String>,
+    },
+    /// A plugin's block without a keyword that it needs.
+    #[error("`{block}` needs the keyword `{keyword}`")]
+    MissingInBlock {
+        /// The keyword.
+        keyword: String,
+        /// The block.
+        block: String,
+        /// What it says.
+        help: String,
+    },
     /// A superclass that inherits from itself.
     #[error("superclasses inherit from each other: {}", arrows(chain))]
     SuperclassCycle {

@@ -22,6 +22,17 @@ pub(super) struct Section {
     blocks: BTreeMap<Arc<str>, usize>,
     /// Whether any text inside waits for the name of a host.
     per_host: bool,
+    /// Whether anything inside takes away from what it inherits.
+    has_removals: bool,
+}
+
+/// What a statement takes away from what its block inherits.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Removal<'e> {
+    /// `!clear`
+    All,
+    /// `!remove` and the keywords, names or first words of lines.
+    Named(&'e [Word]),
 }
 
 /// One element of a section.
@@ -85,6 +96,16 @@ impl Entry {
         }
     }
 
+    /// What the entry takes away from what its block inherits, if it is such a statement.
+    pub(super) fn removal(&self) -> Option<Removal<'_>> {
+        match (&*self.key.text, &self.content) {
+            ("!clear", Content::Line) => Some(Removal::All),
+            ("!clear", Content::Value(words)) if words.is_empty() => Some(Removal::All),
+            ("!remove", Content::Value(words)) if !words.is_empty() => Some(Removal::Named(words)),
+            _ => None,
+        }
+    }
+
     /// The words of the value with one blank between.
     pub(super) fn value_text(&self) -> String {
         joined(self.value().unwrap_or_default())
@@ -99,14 +120,50 @@ impl Section {
             entries: Vec::new(),
             blocks: BTreeMap::new(),
             per_host: false,
+            has_removals: false,
+        }
+    }
+
+    /// Whether anything inside takes away from what it inherits.
+    pub(super) fn has_removals(&self) -> bool {
+        self.has_removals
+    }
+
+    /// The same without the statements that take away, for where nothing is inherited.
+    pub(super) fn without_removals(&self) -> Self {
+        if !self.has_removals {
+            return self.clone();
+        }
+        let mut kept = Self::new(self.header, self.holds_lines);
+        for entry in self.entries.iter().filter(|entry| entry.removal().is_none()) {
+            let content = match &entry.content {
+                Content::Section(section) => Content::Section(Arc::new(section.without_removals())),
+                other => other.clone(),
+            };
+            kept.push(Entry {
+                content,
+                ..entry.clone()
+            });
+        }
+        kept
+    }
+
+    /// Puts `entry` in the place of the last one of its keyword, or at the end.
+    pub(super) fn set(&mut self, entry: Entry) {
+        let is_setting = |known: &Entry| known.key.text == entry.key.text && known.value().is_some();
+        match self.entries.iter().rposition(is_setting) {
+            Some(place) => self.entries[place] = entry,
+            None => drop(self.push(entry)),
         }
     }
 
     /// Adds an entry; a sub-section replaces an earlier one of its name and is given back then.
     pub(super) fn push(&mut self, entry: Entry) -> Option<Entry> {
         self.per_host |= entry.per_host;
+        self.has_removals |= entry.removal().is_some();
         if let Content::Section(section) = &entry.content {
             self.per_host |= section.per_host;
+            self.has_removals |= section.has_removals;
             if let Some(place) = self.blocks.get(&entry.key.text) {
                 return Some(std::mem::replace(&mut self.entries[*place], entry));
             }
@@ -126,6 +183,15 @@ impl Section {
     pub(super) fn section(&self, name: &str) -> Option<&Arc<Self>> {
         match &self.section_entry(name)?.content {
             Content::Section(section) => Some(section),
+            _ => None,
+        }
+    }
+
+    /// The sub-section `name`, with its name as it stands in the text.
+    pub(super) fn section_named(&self, name: &str) -> Option<(&Word, &Arc<Self>)> {
+        let entry = self.section_entry(name)?;
+        match &entry.content {
+            Content::Section(section) => Some((&entry.key, section)),
             _ => None,
         }
     }
@@ -218,7 +284,7 @@ impl Section {
     }
 
     /// The sub-section `name`, made if it is not there yet.
-    fn container(&mut self, name: &Word, header: Span) -> &mut Self {
+    pub(super) fn container(&mut self, name: &Word, header: Span) -> &mut Self {
         let place = *self.blocks.entry(Arc::clone(&name.text)).or_insert_with(|| {
             let section = Arc::new(Self::new(header, false));
             self.entries

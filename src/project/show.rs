@@ -6,6 +6,8 @@ use super::inherit::{Effective, Member};
 use super::load::Loaded;
 use super::natural;
 use super::section::{Content, Entry, Section};
+use crate::base::Origin;
+use crate::diag::Span;
 
 /// The blocks of a host whose lines are a list: two lines of one first word are two lines.
 const LISTS: [&str; 3] = ["files", "modules", "mount"];
@@ -15,6 +17,35 @@ const LISTS: [&str; 3] = ["files", "modules", "mount"];
 /// A keyword without a value is `1`. The lines of a block of lines are numbered from 1. What follows from other
 /// values is shown too: the hosts of a switch, and its bridge.
 pub fn show(loaded: &Loaded, host: Option<&str>) -> Vec<(String, String)> {
+    let pairs = pairs(loaded, host).into_iter();
+    pairs.map(|(path, value, _)| (path, value)).collect()
+}
+
+/// A value that holds, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The value's path.
+    pub path: String,
+    /// The value.
+    pub value: String,
+    /// The line that set it; `None` where it follows from other values.
+    pub origin: Option<Origin>,
+}
+
+/// The same as [`show`], each value with the line that it comes from.
+pub fn show_with_origins(loaded: &Loaded, host: Option<&str>) -> Vec<Shown> {
+    let shown = |(path, value, span): Pair| Shown {
+        path,
+        value,
+        origin: span.map(|span| loaded.sources.origin(span)),
+    };
+    pairs(loaded, host).into_iter().map(shown).collect()
+}
+
+/// A path, its value, and the value's place.
+type Pair = (String, String, Option<Span>);
+
+fn pairs(loaded: &Loaded, host: Option<&str>) -> Vec<Pair> {
     let mut pairs = Pairs::default();
     let Some(effective) = &loaded.effective else {
         return Vec::new();
@@ -39,7 +70,7 @@ pub fn show(loaded: &Loaded, host: Option<&str>) -> Vec<(String, String)> {
 
 #[derive(Default)]
 struct Pairs {
-    pairs: Vec<(String, String)>,
+    pairs: Vec<Pair>,
 }
 
 impl Pairs {
@@ -52,8 +83,9 @@ impl Pairs {
             match &entry.content {
                 Content::Line => {
                     lines += 1;
+                    let text = entry.key.text.to_string();
                     self.pairs
-                        .push((format!("{path}/{lines}"), entry.key.text.to_string()));
+                        .push((format!("{path}/{lines}"), text, Some(entry.key.span)));
                 }
                 Content::Value(_) if !is_list => {
                     last.insert(&entry.key.text, entry);
@@ -70,8 +102,15 @@ impl Pairs {
         let path = format!("{path}/{}", entry.key.text);
         match &entry.content {
             Content::Section(section) => self.section(&path, section),
-            _ if entry.value().is_some_and(<[_]>::is_empty) => self.pairs.push((path, "1".to_owned())),
-            _ => self.pairs.push((path, entry.value_text())),
+            _ => {
+                let is_flag = entry.value().is_some_and(<[_]>::is_empty);
+                let text = if is_flag {
+                    "1".to_owned()
+                } else {
+                    entry.value_text()
+                };
+                self.pairs.push((path, text, Some(entry.span())));
+            }
         }
     }
 
@@ -81,35 +120,37 @@ impl Pairs {
             let path = format!("/switch/{}", name.text);
             self.section(&path, section);
             let mut has_xen = section.setting("xen").is_some();
-            let mut is_xen = has_xen;
+            let mut is_xen = section.setting("xen").is_some_and(is_on);
             for host in &effective.hosts {
                 for interface in interfaces_on(host, &name.text) {
-                    self.pairs
-                        .push((format!("{path}/hosts/{}", host.name.text), interface.to_owned()));
-                    is_xen |= host
-                        .whole
-                        .setting("xen")
-                        .is_some_and(|entry| entry.value_text() != "0");
+                    let place = format!("{path}/hosts/{}", host.name.text);
+                    self.pairs.push((place, interface.to_owned(), None));
+                    is_xen |= host.whole.setting("xen").is_some_and(is_on);
                 }
             }
             if is_xen {
                 if !std::mem::replace(&mut has_xen, true) {
-                    self.pairs.push((format!("{path}/xen"), "1".to_owned()));
+                    self.pairs.push((format!("{path}/xen"), "1".to_owned(), None));
                 }
                 if section.setting("bridge").is_none() {
                     let bridge = format!("{}.{}", name.text, project.as_deref().unwrap_or_default());
-                    self.pairs.push((format!("{path}/bridge"), bridge));
+                    self.pairs.push((format!("{path}/bridge"), bridge, None));
                 }
             }
         }
     }
 
-    fn sorted(mut self) -> Vec<(String, String)> {
+    fn sorted(mut self) -> Vec<Pair> {
         // A stable sort, so that lines of a list keep their order.
         self.pairs
-            .sort_by(|(one, _), (other, _)| compare_paths(one, other));
+            .sort_by(|(one, _, _), (other, _, _)| compare_paths(one, other));
         self.pairs
     }
+}
+
+/// Whether a flag is on.
+fn is_on(entry: &Entry) -> bool {
+    !matches!(&*entry.value_text(), "0" | "off" | "no")
 }
 
 fn interfaces_on<'m>(host: &'m Member, switch: &str) -> impl Iterator<Item = &'m str> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::problem::Problem;
-use super::schema::{Keyword, ValueKind};
+use super::schema::ValueKind;
 use super::section::{Entry, Section};
 use super::wording::Problems;
 use crate::base::{ByteSize, GuestPath, Origin, Sourced};
@@ -71,9 +71,9 @@ impl<'a> Values<'a> {
         self.setting(section, name, read)
     }
 
-    /// Reports what is wrong with the value of `entry`, which is one of `keyword`.
-    pub(super) fn check(&mut self, keyword: &Keyword, entry: &Entry) {
-        match keyword.value {
+    /// Reports what is wrong with the value of `entry`, which is to be one of `kind`.
+    pub(super) fn check(&mut self, kind: ValueKind, entry: &Entry) {
+        match kind {
             ValueKind::Flag => drop(self.flag(entry)),
             ValueKind::Word => drop(self.word(entry)),
             ValueKind::Choice(choices) => drop(self.choice(entry, choices)),

@@ -180,6 +180,12 @@ impl<'p> Variables<'p> {
             return Ok(false);
         }
         let (text, per_host) = self.expand(word, Style::Word, frames)?;
+        if word.text.contains(char::is_whitespace) {
+            // A quoted text is one word, whatever it holds.
+            let (text, span) = (Arc::from(text), word.span);
+            words.push(Word { text, span });
+            return Ok(per_host);
+        }
         words.extend(text.split_whitespace().map(|text| Word {
             text: Arc::from(text),
             span: word.span,

@@ -78,6 +78,9 @@ impl Problem {
             Self::MissingValue { .. } => "missing-value",
             Self::SurplusWords { .. } => "surplus-words",
             Self::UnknownSuperclass { .. } => "unknown-superclass",
+            Self::NothingRemoved { .. } => "nothing-removed",
+            Self::UnknownInBlock { .. } => "unknown-keyword",
+            Self::MissingInBlock { .. } => "missing-keyword",
             Self::SuperclassCycle { .. } => "superclass-cycle",
             Self::DeepInheritance { .. } => "deep-inheritance",
             Self::TooMuchInherited { .. } => "too-much-inherited",
@@ -117,6 +120,8 @@ impl Problem {
             | Self::NoEffect { .. }
             | Self::Unsupported { .. }
             | Self::SurplusWords { .. }
+            | Self::NothingRemoved { .. }
+            | Self::UnknownInBlock { .. }
             | Self::UndefinedVariable { .. }
             | Self::VariableInsideWord { .. }
             | Self::DuplicateAddress { .. }
@@ -150,12 +155,15 @@ impl Problem {
             Self::UnknownBlock { near, .. }
             | Self::UnknownKeyword { near, .. }
             | Self::UnknownSetting { near, .. }
+            | Self::NothingRemoved { near, .. }
+            | Self::UnknownInBlock { near, .. }
             | Self::UnknownSuperclass { near, .. }
             | Self::UnknownSwitch { near, .. } => return near.map(|near| format!("did you mean `{near}`?")),
             Self::UndefinedVariable { near, .. } => {
                 return near.map(|near| format!("did you mean `${near}`?"));
             }
             Self::BadValue { hint, .. } => return hint,
+            Self::MissingInBlock { keyword, help, .. } => format!("`{keyword}` {help}"),
             Self::NotUtf8 => "convert it with `iconv -f latin1 -t utf-8`".to_owned(),
             Self::LongHeader => "write `kind name {`, as in `host www1 {`".to_owned(),
             Self::MisplacedKeyword { belongs, .. } => format!("it belongs in {belongs}"),

@@ -101,6 +101,7 @@ impl Bakery {
         };
         let launch = LaunchSettings::new(PathBuf::new());
         let request = Request {
+            plugins: None,
             project,
             project_text: b"project text\n",
             templates: &templates,

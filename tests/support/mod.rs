@@ -12,6 +12,7 @@ pub(crate) mod layouts;
 pub(crate) mod memory_guest;
 mod mkfs;
 mod mount;
+pub(crate) mod plugins;
 pub(crate) mod project;
 mod random;
 pub(crate) mod recovery;

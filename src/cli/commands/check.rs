@@ -25,8 +25,9 @@ pub(crate) struct Args {
 /// Prints one line for each project; the faults go to standard error, or with `--json` into the answer.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let (mut answers, mut lines, mut wrong) = (Vec::new(), String::new(), Vec::new());
+    let plugins = project_file::plugins(context)?;
     for file in arguments.paths.iter().chain(&arguments.named) {
-        let loaded = project_file::load(file, arguments.strict, context);
+        let loaded = project_file::load(file, arguments.strict, &plugins, context);
         if context.json {
             answers.push(answer(file, &loaded));
         } else {

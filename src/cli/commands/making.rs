@@ -11,6 +11,7 @@ use crate::bake::{self, BakeError, HostFailure, Plan, Request};
 use crate::base::Timestamp;
 use crate::diag::nearest;
 use crate::launch::LaunchSettings;
+use crate::plugin::Guests;
 use crate::project::{Project, Settings};
 use crate::store::{Projects, StoreError};
 use crate::template::Store;
@@ -36,6 +37,7 @@ pub(crate) struct MakingArgs {
 pub(crate) struct Material<'a> {
     project: Project,
     project_text: String,
+    guests: Guests,
     templates: Store,
     substitutions: BTreeMap<String, String>,
     projects: Projects,
@@ -58,14 +60,13 @@ impl MakingArgs {
         let loaded = self.project.load(context)?;
         if loaded.project.hosts.is_empty() {
             let error = CommandError::usage(format!("project `{}` has no hosts", loaded.project.name));
-            return Err(
-                error.hint("plugins, such as `autoenum`, make none in this version: write `host NAME { }`")
-            );
+            return Err(error.hint("write `host NAME { }`, or have `autoenum` make some"));
         }
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Material {
             project: loaded.project,
             project_text: loaded.text,
+            guests: loaded.guests,
             templates: Store::open(&context.places.templates),
             substitutions: self.substitutions.iter().cloned().collect(),
             projects: Projects::at(&context.places.projects),
@@ -95,6 +96,7 @@ impl Material<'_> {
         let request = Request {
             project: &self.project,
             project_text: self.project_text.as_bytes(),
+            plugins: Some(&self.guests),
             templates: &self.templates,
             files: &self.context.places.files,
             substitutions: &self.substitutions,

@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod explain;
 mod fmt;
+mod graph;
 mod image;
 mod list;
 mod making;
@@ -12,6 +13,8 @@ mod plan;
 mod project_file;
 mod show;
 mod template;
+
+use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::error::CommandError;
@@ -29,6 +32,7 @@ pub(crate) enum Command {
     Show(show::Args),
     Fmt(fmt::Args),
     Explain(explain::Args),
+    Graph(graph::Args),
     Image(image::Args),
     List(list::Args),
     Template(template::Args),
@@ -41,6 +45,8 @@ pub(crate) enum Command {
 pub(crate) struct Context<'a> {
     /// The directories to work with.
     pub(crate) places: Places,
+    /// Where plugins lie, those that go before others last.
+    pub(crate) plugin_dirs: Vec<PathBuf>,
     /// What the configuration files say.
     pub(crate) settings: Settings,
     /// Whether answers shall be JSON.
@@ -59,6 +65,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), Command
         Command::Check(arguments) => check::run(&arguments, context),
         Command::Show(arguments) => show::run(&arguments, context),
         Command::Fmt(arguments) => fmt::run(&arguments, context),
+        Command::Graph(arguments) => graph::run(&arguments, context),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Image(arguments) => image::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),

@@ -1,9 +1,12 @@
 //! The project file that a command works on, loaded and checked.
 
+use std::sync::Arc;
+
 use super::super::error::{CommandError, ErrorKind};
 use super::Context;
 use crate::lang;
-use crate::project::{self, FileLoader, LoadOptions, Loaded, Project};
+use crate::plugin::{Guests, Registry};
+use crate::project::{self, Extension, Facts, FileLoader, LoadOptions, Loaded, Project};
 
 /// Which project file to read.
 #[derive(Debug, clap::Args)]
@@ -26,6 +29,8 @@ pub(crate) struct LoadedProject {
     pub(crate) project: Project,
     /// Its canonical text, with every included file in its place.
     pub(crate) text: String,
+    /// The plugins, for its guests.
+    pub(crate) guests: Guests,
 }
 
 impl ProjectArgs {
@@ -33,28 +38,46 @@ impl ProjectArgs {
     pub(crate) fn load(&self, context: &Context<'_>) -> Result<LoadedProject, CommandError> {
         let path = self.file.as_ref().or(self.named.as_ref());
         let path = path.expect("clap requires one of the two");
-        let loaded = load(path, self.strict, context);
+        let plugins = plugins(context)?;
+        let mut loaded = load(path, self.strict, &plugins, context);
         context.ui.diagnostics(&loaded.diagnostics, &loaded.sources);
         let text = lang::format(&loaded.tree);
-        match loaded.project {
-            Some(project) => Ok(LoadedProject { project, text }),
+        let errors = loaded.diagnostics.error_count();
+        let project = loaded.project.take();
+        match project.zip(Facts::new(loaded)) {
+            Some((project, facts)) => Ok(LoadedProject {
+                project,
+                text,
+                guests: Guests::new(plugins, facts),
+            }),
             None => Err(CommandError::new(
                 ErrorKind::Usage,
-                format!(
-                    "`{path}` cannot be used: {}",
-                    count(loaded.diagnostics.error_count(), "error", "errors")
-                ),
+                format!("`{path}` cannot be used: {}", count(errors, "error", "errors")),
             )),
         }
     }
 }
 
-/// Loads `path` with the settings in force; includes are looked for beside it, then here, then among the files to copy.
-pub(crate) fn load(path: &str, strict: bool, context: &Context<'_>) -> Loaded {
-    let loader = FileLoader::new(vec![".".into(), context.places.files.clone()]);
+/// The plugins in force; files beside them that are no plugins are named.
+pub(crate) fn plugins(context: &Context<'_>) -> Result<Arc<Registry>, CommandError> {
+    let registry = Registry::with_directories(&context.plugin_dirs).map_err(CommandError::usage)?;
+    for path in registry.passed_over() {
+        let path = path.display();
+        context.ui.note(&format!(
+            "`{path}` is passed over: plugins are Lua programs, named `NAME.lua`"
+        ));
+    }
+    Ok(Arc::new(registry))
+}
+
+/// Loads `path` with the settings in force; includes are looked for beside it, then here, then in `recipes`, then among
+/// the files to copy.
+pub(crate) fn load(path: &str, strict: bool, plugins: &Arc<Registry>, context: &Context<'_>) -> Loaded {
+    let loader = FileLoader::new(vec![".".into(), "recipes".into(), context.places.files.clone()]);
     let options = LoadOptions {
         settings: context.settings.clone(),
         strict,
+        extension: Some(Arc::clone(plugins) as Arc<dyn Extension>),
     };
     project::load(&loader, path, &options)
 }

@@ -1,13 +1,13 @@
 //! `show`: what holds in a project once includes, variables and inheritance are resolved.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::super::error::{CommandError, ErrorKind};
 use super::Context;
 use super::making::no_such_host;
 use super::project_file::{self, count};
 use crate::diag::{Diagnostic, Severity};
-use crate::project::show;
+use crate::project::{Shown, show, show_with_origins};
 
 /// Show what holds in a project, as one `path = value` a line
 #[derive(Debug, clap::Args)]
@@ -18,11 +18,15 @@ pub(crate) struct Args {
     /// Show this host only
     #[arg(value_name = "HOST")]
     host: Option<String>,
+    /// Tell the line that each value comes from
+    #[arg(long)]
+    origin: bool,
 }
 
 /// Prints the values in natural order of their paths.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
-    let loaded = project_file::load(&arguments.file, false, context);
+    let plugins = project_file::plugins(context)?;
+    let loaded = project_file::load(&arguments.file, false, &plugins, context);
     context.ui.diagnostics(&loaded.diagnostics, &loaded.sources);
     // Without a template a host cannot be baked, but all that it says can be shown.
     let is_fatal =
@@ -38,6 +42,9 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
             return Err(no_such_host(host, &names));
         }
     }
+    if arguments.origin {
+        return with_origins(&show_with_origins(&loaded, arguments.host.as_deref()), context);
+    }
     let pairs = show(&loaded, arguments.host.as_deref());
     if context.json {
         return context.ui.answer_json(&object(pairs));
@@ -45,6 +52,26 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     let lines: Vec<String> = pairs
         .into_iter()
         .map(|(path, value)| format!("{path} = {value}\n"))
+        .collect();
+    context.ui.answer(&lines.concat())
+}
+
+/// Prints each value and behind it, as a comment, the line that it comes from.
+fn with_origins(values: &[Shown], context: &Context<'_>) -> Result<(), CommandError> {
+    let place = |value: &Shown| match &value.origin {
+        Some(origin) => format!("{}:{}", origin.file, origin.line),
+        None => "follows from other values".to_owned(),
+    };
+    if context.json {
+        let values: Vec<Value> = values
+            .iter()
+            .map(|value| json!({"path": value.path, "value": value.value, "origin": place(value)}))
+            .collect();
+        return context.ui.answer_json(&values);
+    }
+    let lines: Vec<String> = values
+        .iter()
+        .map(|value| format!("{} = {}  # {}\n", value.path, value.value, place(value)))
         .collect();
     context.ui.answer(&lines.concat())
 }

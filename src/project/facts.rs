@@ -1,0 +1,54 @@
+//! What holds in a loaded project beyond its model, for plugins that configure guests.
+
+use super::inherit::Effective;
+use super::load::Loaded;
+use super::path::{self, Line};
+use crate::base::Origin;
+use crate::diag::{SourceMap, Span};
+
+/// Every value of a project by its path, plugins' blocks included.
+#[derive(Debug)]
+pub struct Facts {
+    effective: Effective,
+    sources: SourceMap,
+}
+
+impl Facts {
+    /// Takes what `loaded` found; `None` if nothing could be read.
+    pub fn new(loaded: Loaded) -> Option<Self> {
+        Some(Self {
+            effective: loaded.effective?,
+            sources: loaded.sources,
+        })
+    }
+
+    /// The text at `path`; `1` for a block and for a keyword without a value.
+    pub fn get(&self, path: &str) -> Option<String> {
+        path::find(&self.effective, path).map(|target| target.text())
+    }
+
+    /// The lines of the block at `path`, those inherited first; empty where there is no block.
+    pub fn lines(&self, path: &str) -> Vec<Line> {
+        path::find(&self.effective, path)
+            .map(|target| target.lines())
+            .unwrap_or_default()
+    }
+
+    /// The line that what `path` leads to comes from.
+    pub fn origin(&self, path: &str) -> Option<Origin> {
+        path::find(&self.effective, path).map(|target| self.origin_of(target.span()))
+    }
+
+    /// The line that `span` stands on.
+    pub fn origin_of(&self, span: Span) -> Origin {
+        self.sources.origin(span)
+    }
+
+    /// The names of all hosts, in natural order.
+    pub fn hosts(&self) -> Vec<&str> {
+        let hosts = self.effective.hosts.iter();
+        let mut names: Vec<&str> = hosts.map(|host| &*host.name.text).collect();
+        names.sort_by(|one, other| super::natural::compare(one, other));
+        names
+    }
+}
