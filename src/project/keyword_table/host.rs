@@ -162,13 +162,6 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     carried(Host, "format", V::Any, "the form of the image").or("raw"),
     carried(
         Host,
-        "root_partition",
-        V::Any,
-        "which partition of a whole disk is the root file system",
-    )
-    .or("detected from the template"),
-    carried(
-        Host,
         "cow_filesystem",
         V::Word,
         "shares a base image with the hosts that name the same",
