@@ -75,7 +75,7 @@ pub enum ExtError {
     ReadOnly,
     /// Shrinking was asked for, to less than the files need.
     #[error(
-        "the file system cannot shrink to {wanted_bytes} bytes: what it holds needs at least {minimum_bytes}"
+        "the file system cannot shrink to {wanted_bytes} bytes: what it holds needs at least {minimum_bytes} bytes"
     )]
     BelowMinimum {
         /// The length asked for.
