@@ -31,7 +31,8 @@ pub(crate) fn copied_descriptors(superblock: &Superblock, group: GroupNo) -> std
     let per_block = superblock.geometry().descriptors_per_block();
     let gathered = gathered_blocks(superblock);
     let own = u64::from(group.0).checked_div(per_block).unwrap_or(0);
-    if own < gathered {
+    // Without the feature this holds of groups to come too, whose own block of the table is not there yet.
+    if own < gathered || !superblock.features().has(feature::META_BG) {
         return 0..if has_superblock(superblock, group) {
             gathered
         } else {
