@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
 use mln_image::base::{ByteSize, GuestPath};
 use mln_image::launch::{DomainSpec, LaunchFile, LaunchSettings, files, specify};
-use mln_image::project::{ExtraMount, Host, Platform, Project, Switch, Terminal};
+use mln_image::project::{ExtraMount, Host, InterfaceAddress, Platform, Project, Switch, Terminal};
 
 use crate::support::project::{at, host, interface, of, project};
 use crate::support::scripts::Bench;
+
+/// The runtime directory of a project called `webfarm` in `/srv`.
+const RUNTIME: &str = "webfarm-a3d9ac4f";
 
 /// A host on a project switch, with a swap image.
 fn www1(platform: Platform, terminal: Terminal) -> Host {
@@ -61,28 +64,28 @@ fn calls(bench: &Bench) -> String {
     String::new()
 }
 
-#[test]
-fn user_mode_linux_scripts_are_whole() {
-    let files = files(&defined(&www1(Platform::Uml, Terminal::Screen)));
-    assert_eq!(
-        files.iter().map(|file| file.name).collect::<Vec<_>>(),
-        ["start", "stop"]
-    );
-    assert_eq!(
-        script(&files, "start"),
-        r#"#!/bin/sh
+/// The whole `start` of a machine under User-Mode Linux.
+const START: &str = r#"#!/bin/sh
 # Starts the machine `www1.webfarm` on uml. Written by mln-image.
 set -eu
 unset CDPATH
 cd -- "$(dirname -- "$0")"
 
-if [ -e uml/www1/pid ] && kill -0 "$(cat uml/www1/pid)" 2>/dev/null; then
+if [ "$(id -u)" = 0 ]; then run=/run/mln; else run=/tmp/mln-$(id -u); fi
+run=${MLN_RUNTIME_DIR:-$run}
+(umask 077 && mkdir -p "$run")
+[ -O "$run" ] || {
+    echo "$run belongs to somebody else" >&2
+    exit 1
+}
+run=$run/webfarm-a3d9ac4f
+if [ -e "$run"/www1/www1/pid ] && kill -0 "$(cat "$run"/www1/www1/pid)" 2>/dev/null; then
     echo 'www1.webfarm is running already' >&2
     exit 1
 fi
-mkdir -p uml
-[ -S ../network/lan.ctl ] || {
-    echo 'eth0 needs its switch; start it by: uml_switch -unix ../network/lan.ctl -hub' >&2
+mkdir -p "$run"/www1
+[ -S "$run"/lan.ctl ] || {
+    echo 'eth0 needs its switch; start it by: uml_switch -unix '"$run"'/lan.ctl -hub -daemon' >&2
     exit 1
 }
 TMPDIR=/dev/shm
@@ -90,92 +93,117 @@ export TMPDIR
 screen \
     -dmS \
     www1.webfarm \
+    setarch \
+    -R \
     linux.uml \
     umid=www1 \
-    uml_dir=uml \
+    uml_dir="$run"/www1 \
     mem=128M \
     ubd0=root.img \
     ubd1=swap.img \
-    eth0=daemon,fe:fd:48:50:fe:01,unix,../network/lan.ctl \
+    eth0=daemon,fe:fd:48:50:fe:01,unix,"$run"/lan.ctl \
     con=none \
     ssl=none \
     ssl0=fd:0,fd:1 \
     console=ttyS0 \
     root=/dev/ubda \
     rw
-"#
-    );
-    assert_eq!(
-        script(&files, "stop"),
-        r#"#!/bin/sh
+"#;
+
+/// The whole `stop`.
+const STOP: &str = r#"#!/bin/sh
 # Stops the machine `www1.webfarm` on uml. Written by mln-image.
 set -eu
 unset CDPATH
 cd -- "$(dirname -- "$0")"
 
+if [ "$(id -u)" = 0 ]; then run=/run/mln; else run=/tmp/mln-$(id -u); fi
+run=${MLN_RUNTIME_DIR:-$run}
+(umask 077 && mkdir -p "$run")
+[ -O "$run" ] || {
+    echo "$run belongs to somebody else" >&2
+    exit 1
+}
+run=$run/webfarm-a3d9ac4f
+[ -S "$run"/www1/www1/mconsole ] || {
+    echo 'www1.webfarm is not running' >&2
+    exit 1
+}
 case "${1-}" in
-'') exec uml_mconsole uml/www1/mconsole cad ;;
---hard) exec uml_mconsole uml/www1/mconsole halt ;;
+'') exec uml_mconsole "$run"/www1/www1/mconsole cad ;;
+--hard) exec uml_mconsole "$run"/www1/www1/mconsole halt ;;
 *)
     echo "usage: $0 [--hard]" >&2
     exit 2
     ;;
 esac
-"#
+"#;
+
+#[test]
+fn user_mode_linux_scripts_are_whole() {
+    let files = files(&defined(&www1(Platform::Uml, Terminal::Screen)));
+    assert_eq!(
+        files.iter().map(|file| file.name).collect::<Vec<_>>(),
+        ["start", "stop"]
     );
+    assert_eq!(script(&files, "start"), START);
+    assert_eq!(script(&files, "stop"), STOP);
 }
 
 #[test]
 fn user_mode_linux_starts_in_each_terminal() {
-    let machine = |console: &str| {
+    let machine = |runtime: &Path, console: &str| {
+        let runtime = runtime.display();
         format!(
-            "<umid=www1> <uml_dir=uml> <mem=128M> <ubd0=root.img> <ubd1=swap.img> \
-             <eth0=daemon,fe:fd:48:50:fe:01,unix,../network/lan.ctl> <con=none> <ssl=none> <ssl0={console}> \
+            "<umid=www1> <uml_dir={runtime}/www1> <mem=128M> <ubd0=root.img> <ubd1=swap.img> \
+             <eth0=daemon,fe:fd:48:50:fe:01,unix,{runtime}/lan.ctl> <con=none> <ssl=none> <ssl0={console}> \
              <console=ttyS0> <root=/dev/ubda> <rw>\n"
         )
     };
     for (terminal, before, console) in [
         (
             Terminal::Screen,
-            "screen TMPDIR=/dev/shm <-dmS> <www1.webfarm> <linux.uml> ",
+            "screen TMPDIR=/dev/shm <-dmS> <www1.webfarm> <setarch> <-R> <linux.uml> ",
             "fd:0,fd:1",
         ),
         (
             Terminal::Tmux,
-            "tmux TMPDIR=/dev/shm <new-session> <-d> <-s> <www1_webfarm> <linux.uml> ",
+            "tmux TMPDIR=/dev/shm <new-session> <-d> <-s> <www1_webfarm> <setarch> <-R> <linux.uml> ",
             "fd:0,fd:1",
         ),
         (
             Terminal::Xterm,
-            "xterm TMPDIR=/dev/shm <-T> <www1.webfarm> <-e> <linux.uml> ",
+            "xterm TMPDIR=/dev/shm <-T> <www1.webfarm> <-e> <setarch> <-R> <linux.uml> ",
             "fd:0,fd:1",
         ),
         (Terminal::Pty, "linux.uml TMPDIR=/dev/shm ", "pts"),
         (Terminal::Log, "linux.uml TMPDIR=/dev/shm ", "null,fd:1"),
-        (Terminal::None, "linux.uml TMPDIR=/dev/shm ", "null"),
+        (Terminal::None, "linux.uml TMPDIR=/dev/shm ", "null,fd:1"),
     ] {
         let files = files(&defined(&www1(Platform::Uml, terminal)));
         let bench = Bench::new(&files, &["linux.uml", "screen", "tmux", "xterm", "uml_mconsole"]);
-        let network = bench.directory().join("../network");
-        fs::create_dir(&network).unwrap();
-        // Bound by a short name, since a socket's path has a limit.
-        let short = tempfile::tempdir().unwrap();
-        let socket = short.path().join("s");
-        let _listener = UnixListener::bind(&socket).unwrap();
-        fs::rename(&socket, network.join("lan.ctl"))
-            .or_else(|_| fs::hard_link(&socket, network.join("lan.ctl")))
-            .unwrap();
+        let runtime = bench.runtime().join(RUNTIME);
+        fs::create_dir_all(runtime.join("www1/www1")).unwrap();
+        let _listeners =
+            ["lan.ctl", "www1/www1/mconsole"].map(|name| UnixListener::bind(runtime.join(name)).unwrap());
         let output = bench.run("start", &[]);
         assert!(
             output.status.success(),
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        assert_eq!(calls(&bench), format!("{before}{}", machine(console)));
+        assert_eq!(calls(&bench), format!("{before}{}", machine(&runtime, console)));
         assert!(bench.run("stop", &[]).status.success());
-        assert_eq!(bench.calls(), "uml_mconsole <uml/www1/mconsole> <cad>\n");
+        let mconsole = runtime.join("www1/www1/mconsole");
+        assert_eq!(
+            bench.calls(),
+            format!("uml_mconsole <{}> <cad>\n", mconsole.display())
+        );
         assert!(bench.run("stop", &["--hard"]).status.success());
-        assert_eq!(bench.calls(), "uml_mconsole <uml/www1/mconsole> <halt>\n");
+        assert_eq!(
+            bench.calls(),
+            format!("uml_mconsole <{}> <halt>\n", mconsole.display())
+        );
     }
 }
 
@@ -189,9 +217,18 @@ fn user_mode_linux_says_what_is_missing_or_running() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
-        "eth0 needs its switch; start it by: uml_switch -unix ../network/lan.ctl -hub\n"
+        format!(
+            "eth0 needs its switch; start it by: uml_switch -unix {}/lan.ctl -hub -daemon\n",
+            bench.runtime().join(RUNTIME).display()
+        )
     );
-    let running = bench.directory().join("uml/www1");
+    let output = bench.run("stop", &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "www1.webfarm is not running\n"
+    );
+    let running = bench.runtime().join(RUNTIME).join("www1/www1");
     fs::create_dir_all(&running).unwrap();
     let pid = std::process::id().to_string();
     mln_image::base::atomic::write(
@@ -208,7 +245,9 @@ fn user_mode_linux_says_what_is_missing_or_running() {
     );
 
     let mut lan = www1(Platform::Uml, Terminal::Screen);
-    lan.interfaces = vec![interface("eth3")];
+    let mut eth3 = interface("eth3");
+    eth3.address = Some(of(InterfaceAddress::Static([10, 0, 0, 1].into())));
+    lan.interfaces = vec![eth3];
     let bench = Bench::new(&files(&defined(&lan)), &["screen"]);
     let output = bench.run("start", &[]);
     assert_eq!(output.status.code(), Some(1));
@@ -244,7 +283,8 @@ fn user_mode_linux_takes_odd_words_but_no_comma_in_a_path() {
     let start = fs::read_to_string(bench.directory().join("start")).unwrap();
     assert!(
         start.contains(
-            "nohup \\\n    './my linux' \\\n    umid=www1 \\\n    uml_dir=uml \\\n    mem=128M \\\n    \
+            "nohup \\\n    setarch \\\n    -R \\\n    './my linux' \\\n    umid=www1 \\\n    \
+             uml_dir=\"$run\"/www1 \\\n    mem=128M \\\n    \
              'initrd=it'\\''s.gz' \\\n    ubd0=root.img \\\n    'ubd1r=$HOME/cd rom.iso' \\\n"
         ),
         "{start}"
@@ -258,25 +298,30 @@ fn user_mode_linux_takes_odd_words_but_no_comma_in_a_path() {
 }
 
 #[test]
-fn qemu_starts_with_disks_bridge_and_a_monitor_of_pipes() {
+fn qemu_starts_with_disks_switch_and_a_monitor_of_pipes() {
     let mut host = www1(Platform::Qemu, Terminal::Screen);
     host.vcpus = Some(of(2));
     let bench = Bench::new(&files(&defined(&host)), &["screen", "qemu-system-x86_64"]);
     assert!(bench.run("start", &[]).status.success());
-    assert_eq!(
-        bench.calls(),
+    let switch = bench.runtime().join(RUNTIME).join("lan.vde");
+    let expected = format!(
         "screen <-dmS> <www1.webfarm> <qemu-system-x86_64> <-nodefaults> <-display> <none> <-name> <www1.webfarm> \
          <-machine> <q35,accel=kvm:tcg> <-cpu> <max> <-m> <128M> <-smp> <2> <-kernel> </vmlinuz> <-initrd> \
          </initrd.img> <-append> <console=ttyS0 root=/dev/vda rw net.ifnames=0> \
          <-drive> <if=virtio,format=raw,file=root.img> <-drive> <if=virtio,format=raw,file=swap.img> \
-         <-netdev> <bridge,id=eth0,br=lan.webfarm> <-device> <virtio-net-pci,netdev=eth0,mac=52:54:00:48:50:fe> \
+         <-netdev> <vde,id=eth0,sock={}> <-device> <virtio-net-pci,netdev=eth0,mac=52:54:00:48:50:fe> \
          <-serial> <stdio> <-chardev> <pipe,id=monitor,path=monitor> <-mon> <chardev=monitor,mode=readline> \
-         <-pidfile> <qemu.pid>\n"
+         <-pidfile> <qemu.pid>\n",
+        switch.display()
     );
+    assert_eq!(bench.calls(), expected);
     assert!(bench.directory().join("monitor.in").exists());
-    assert_ne!(
-        bench.run("stop", &[]).status.code(),
-        Some(0),
-        "nothing runs that could be stopped"
-    );
+    for arguments in [&[][..], &["--hard"]] {
+        let output = bench.run("stop", arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            "www1.webfarm is not running\n"
+        );
+    }
 }

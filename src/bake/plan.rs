@@ -17,7 +17,7 @@ use crate::base::digest::Sha256Digest;
 use crate::base::{FileKind, GuestPath, Origin, Timestamp};
 use crate::edit::{EditList, EditedView, Effect, GuestView as _, effective};
 use crate::guest::{self, GuestContext};
-use crate::launch::{self, LaunchFile, LaunchSettings};
+use crate::launch::{self, DomainSpec, LaunchFile, LaunchSettings};
 use crate::plugin::Guests;
 use crate::project::{Host, HostName, Project};
 use crate::store::Projects;
@@ -90,6 +90,9 @@ pub struct HostPlan {
     /// The files to lay beside the images.
     #[serde(skip)]
     pub(super) launch: Vec<LaunchFile>,
+    /// The machine's definition.
+    #[serde(skip)]
+    pub(super) domain: DomainSpec,
     /// What the template and its root partition are called among the plan's sources.
     #[serde(skip)]
     pub(super) source: String,
@@ -277,6 +280,7 @@ fn plan_host(
     let len = image_len(&host.size, source, needed)?;
     warnings.extend(len.warning);
     let needs = need::of(source, needed, &files, source.root_len_bytes(len.len_bytes)?)?;
+    let domain = domain(request, host, root_partition)?;
     Ok(HostPlan {
         name: host.name.clone(),
         template: source.template().name().to_string(),
@@ -291,25 +295,21 @@ fn plan_host(
         files,
         warnings,
         edits: configured.edits,
-        launch: launch_files(request, host, root_partition)?,
+        launch: launch::files(&domain),
+        domain,
         source: wanted.key(),
     })
 }
 
-/// The files by which `host` is started and stopped.
-fn launch_files(
-    request: &Request<'_>,
-    host: &Host,
-    root_partition: Option<u32>,
-) -> Result<Vec<LaunchFile>, HostError> {
+/// How `host` is started and stopped.
+fn domain(request: &Request<'_>, host: &Host, root_partition: Option<u32>) -> Result<DomainSpec, HostError> {
     let places = request.projects.project(&request.project.name)?;
     let settings = LaunchSettings {
         directory: places.host(&host.name).directory().to_path_buf(),
         root_partition,
         ..request.launch.clone()
     };
-    let spec = launch::specify(request.project, host, &settings)?;
-    Ok(launch::files(&spec))
+    Ok(launch::specify(request.project, host, &settings)?)
 }
 
 /// What every edit that changes anything makes of its path.

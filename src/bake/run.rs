@@ -17,8 +17,9 @@ use crate::base::ByteSize;
 use crate::base::atomic::Durability;
 use crate::base::report::Reporter;
 use crate::image::{BaseImage, RawWriter};
+use crate::launch;
 use crate::project::HostName;
-use crate::store::{Existing, Projects, Workspace};
+use crate::store::{Existing, Finish, Projects, Workspace};
 
 /// How a plan is carried out.
 #[derive(Clone, Copy)]
@@ -103,10 +104,15 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, Bake
         templates: distinct(templates),
         hosts,
     };
+    let domains = plan.hosts().iter().map(|host| host.domain.clone()).collect();
+    let launch = launch::project_spec(plan.project, domains);
     let names: Vec<&HostName> = plan.hosts().iter().map(|host| &host.name).collect();
     shared.workspace.finish(
-        plan.project_text,
-        &manifest.to_json()?,
+        &Finish {
+            project_text: plan.project_text,
+            launch: &launch.to_json()?,
+            manifest: &manifest.to_json()?,
+        },
         &names,
         execution.durability,
     )?;

@@ -1,4 +1,4 @@
-//! Temporaries that vanish on drop, and on a signal through [`remove_all`].
+//! Temporaries that vanish on drop, and other work that is undone, on a signal through [`remove_all`].
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,6 +7,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Every temporary that exists now.
 static TEMPORARIES: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// What undoes a piece of work.
+type Undoing = Box<dyn FnOnce() + Send>;
+
+/// Everything that would have to be undone now, the oldest first.
+static UNDOINGS: Mutex<Vec<(u64, Undoing)>> = Mutex::new(Vec::new());
+
+/// Work that is undone should a signal end the process while this value lives.
+#[derive(Debug)]
+pub struct Undo {
+    number: u64,
+}
 
 /// A file that is removed when this value is dropped.
 #[derive(Debug)]
@@ -41,10 +53,30 @@ impl Drop for Temporary {
     }
 }
 
-/// Removes every registered temporary; for a signal handler's thread that is about to end the process.
+impl Undo {
+    /// Has `undoing` called if a signal ends the process before this value is dropped.
+    pub fn register(undoing: Undoing) -> Self {
+        let mut undoings = undoings();
+        let number = undoings.last().map_or(0, |(number, _)| number + 1);
+        undoings.push((number, undoing));
+        Self { number }
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        undoings().retain(|(number, _)| *number != self.number);
+    }
+}
+
+/// Undoes unfinished work, the youngest first, and removes every registered temporary; for a signal handler's thread that is about to end the process.
 ///
 /// The registry stays locked afterwards, so that no other thread makes a new temporary while the process ends.
 pub fn remove_all() {
+    let doings = std::mem::take(&mut *undoings());
+    for (_, undo) in doings.into_iter().rev() {
+        undo();
+    }
     let guard = temporaries();
     for path in guard.iter() {
         drop(fs::remove_file(path));
@@ -54,4 +86,8 @@ pub fn remove_all() {
 
 fn temporaries() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn undoings() -> MutexGuard<'static, Vec<(u64, Undoing)>> {
+    UNDOINGS.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
 //! Other programs: found, run to the end, their complaints kept.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -58,13 +58,45 @@ pub fn run(command: &mut Command) -> Result<Output, ProcessError> {
     }
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
-    let lines: Vec<&str> = text.lines().collect();
-    let shown = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
     Err(ProcessError::Failed {
         program,
         status: output.status.to_string(),
-        output: shown,
+        output: last_lines(&text),
     })
+}
+
+/// Runs `command` to the end as [`run`] does, and gives what it printed. What it prints goes through a file, so that a
+/// daemon which it leaves behind, and which keeps its output open, is not waited for.
+pub fn run_with_file(command: &mut Command) -> Result<String, ProcessError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let failed = |source| ProcessError::Start {
+        program: program.clone(),
+        source,
+    };
+    let mut file = tempfile::tempfile().map_err(failed)?;
+    let stdout = file.try_clone().map_err(failed)?;
+    let stderr = file.try_clone().map_err(failed)?;
+    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    let status = command.status().map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.rewind()
+        .and_then(|()| file.read_to_end(&mut bytes))
+        .map_err(failed)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    if status.success() {
+        return Ok(text);
+    }
+    Err(ProcessError::Failed {
+        program,
+        status: status.to_string(),
+        output: last_lines(&text),
+    })
+}
+
+/// The end of what a failed program printed.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
 }
 
 /// The first file named `program` in the directories of `search_path` (the value of `PATH`), then in the system's

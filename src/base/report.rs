@@ -2,6 +2,23 @@
 //!
 //! The library only calls a [`Reporter`]; `cli` has the faces (bars on a terminal, plain lines, JSON lines, nothing).
 
+use std::error::Error;
+
+/// `error` and its causes on one line, joined by colons; a cause that its parent's text ends with is left out.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(current) = cause {
+        let shown = current.to_string();
+        if !text.ends_with(&shown) {
+            text.push_str(": ");
+            text.push_str(&shown);
+        }
+        cause = current.source();
+    }
+    text
+}
+
 /// Hears how work gets on. Every method may be called from any thread.
 pub trait Reporter: Send + Sync {
     /// Work on `total` things begins.

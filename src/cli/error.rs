@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::bake::OfflineError;
 use crate::base::PathError;
+pub(crate) use crate::base::report::chain;
 
 /// Whose fault it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,21 +76,6 @@ impl CommandError {
     pub(crate) fn message(&self) -> String {
         chain(&*self.source)
     }
-}
-
-/// `error` and its causes on one line, joined by colons; a cause that its parent's text ends with is left out.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(current) = cause {
-        let shown = current.to_string();
-        if !text.ends_with(&shown) {
-            text.push_str(": ");
-            text.push_str(&shown);
-        }
-        cause = current.source();
-    }
-    text
 }
 
 impl From<PathError> for CommandError {

@@ -5,12 +5,24 @@
 //! ```
 //!
 //! The scripts are POSIX shell, work from the directory they lie in, and need nothing of this program.
+//!
+//! All definitions of a project together lie in `launch.json`, from which [`run`] starts, stops and watches machines:
+//!
+//! ```text
+//!   ProjectSpec --run--> switches, then machines by boot order --ready--> up, or the last lines of the console
+//! ```
 
+mod command;
+mod console;
 mod error;
 mod mac;
 mod net;
+mod process;
+mod project_spec;
 mod qemu;
 mod quote;
+pub mod run;
+mod runtime;
 mod script;
 mod spec;
 mod uml;
@@ -18,18 +30,20 @@ mod xen;
 
 use std::path::PathBuf;
 
+pub use command::{CommandLine, LaunchHost};
 pub use error::LaunchError;
+pub use project_spec::{FORMAT, Hook, Moment, ProjectSpec, SwitchKind, SwitchSpec, runtime_name};
 pub use spec::{Attachment, Disk, DomainSpec, Kernel, Vif};
 
 use crate::base::Origin;
-use crate::project::{DiskUse, ExtraMount, Host, Interface, Platform, Project};
+use crate::project::{DiskUse, ExtraMount, Host, Interface, InterfaceAddress, Platform, Project};
 
 use mac::MacTable;
 
 /// What a definition depends on beside the project: the server's files and bridges.
 #[derive(Debug, Clone)]
 pub struct LaunchSettings {
-    /// The machine's own directory, absolute.
+    /// The machine's own directory, absolute; that above it is the project's.
     pub directory: PathBuf,
     /// The name of the root image in that directory.
     pub root_image: String,
@@ -88,6 +102,12 @@ pub fn specify(project: &Project, host: &Host, settings: &LaunchSettings) -> Res
         order: host.boot_order.value,
         server: host.service_host.as_ref().map(|server| server.value.clone()),
         directory: settings.directory.clone(),
+        runtime: runtime_name(
+            &project.name,
+            settings.directory.parent().unwrap_or(&settings.directory),
+        ),
+        run_as: None,
+        nice: None,
         memory_mib: host.memory.value.0.div_ceil(1 << 20),
         vcpus: host.vcpus.as_ref().map(|count| count.value),
         kernel: kernel(host, settings)?,
@@ -96,6 +116,17 @@ pub fn specify(project: &Project, host: &Host, settings: &LaunchSettings) -> Res
         terminal: host.term.value,
         extra: host.xen_extra.iter().map(|line| line.value.clone()).collect(),
     })
+}
+
+/// Everything that it takes to start `project`, whose machines are `hosts`.
+pub fn project_spec(project: &Project, hosts: Vec<DomainSpec>) -> ProjectSpec {
+    ProjectSpec {
+        format: FORMAT,
+        project: project.name.clone(),
+        switches: net::switches(project),
+        hosts,
+        hooks: Vec::new(),
+    }
 }
 
 /// The files by which the machine is started and stopped.
@@ -203,6 +234,10 @@ fn vifs(project: &Project, host: &Host, settings: &LaunchSettings) -> Result<Vec
         vifs.push(Vif {
             name: interface.name.clone(),
             mac: macs.get(host, interface),
+            address: match interface.address.as_ref().map(|address| address.value) {
+                Some(InterfaceAddress::Static(address)) => Some(address),
+                _ => None,
+            },
             attachment: net::attachment(project, host, interface, settings)?,
         });
     }

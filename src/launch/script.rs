@@ -25,11 +25,27 @@ pub(super) fn script(name: &'static str, spec: &DomainSpec, purpose: &str, body:
     }
 }
 
-/// The stop script: `orderly` asks the guest to shut down; with `--hard`, `hard` ends it at once.
-pub(super) fn stop(spec: &DomainSpec, orderly: &str, hard: &str) -> LaunchFile {
+/// The shell text that finds the runtime directory of the project, and makes it if need be: `$run`.
+pub(super) fn find_runtime(spec: &DomainSpec) -> String {
+    format!(
+        "if [ \"$(id -u)\" = 0 ]; then run=/run/mln; else run=/tmp/mln-$(id -u); fi\n\
+         run=${{MLN_RUNTIME_DIR:-$run}}\n\
+         (umask 077 && mkdir -p \"$run\")\n\
+         [ -O \"$run\" ] || {{\n    \
+             echo \"$run belongs to somebody else\" >&2\n    \
+             exit 1\n\
+         }}\n\
+         run=$run/{}\n",
+        shell(&spec.runtime)
+    )
+}
+
+/// The stop script: `orderly` asks the guest to shut down; with `--hard`, `hard` ends it at once. `preparation` comes
+/// before both.
+pub(super) fn stop(spec: &DomainSpec, preparation: &str, orderly: &str, hard: &str) -> LaunchFile {
     let body = format!(
         "\n\
-         case \"${{1-}}\" in\n\
+         {preparation}case \"${{1-}}\" in\n\
          '') {orderly} ;;\n\
          --hard) {hard} ;;\n\
          *)\n    \

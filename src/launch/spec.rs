@@ -1,11 +1,18 @@
 //! A machine's definition as plain values, before any platform's syntax.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
+use crate::base::digest::Sha256Digest;
 use crate::project::{HostName, Platform, Terminal};
 
+/// The longest short name of a machine: with it, every socket's path is short enough.
+const HANDLE_MAX: usize = 24;
+
 /// Everything that it takes to start one machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainSpec {
     /// The project's name.
     pub project: String,
@@ -17,8 +24,18 @@ pub struct DomainSpec {
     pub order: u32,
     /// The server that runs it; `None` for this one.
     pub server: Option<String>,
-    /// The directory that holds the machine's images and scripts, absolute.
+    /// The directory that holds the machine's images and scripts, absolute; found anew wherever the project lies.
+    #[serde(skip)]
     pub directory: PathBuf,
+    /// The name of the project's runtime directory, found anew too.
+    #[serde(skip)]
+    pub runtime: String,
+    /// The account that runs the machine's process; `None` for whoever starts it.
+    #[serde(default)]
+    pub run_as: Option<String>,
+    /// How the machine's process stands back for others: nice(1).
+    #[serde(default)]
+    pub nice: Option<i32>,
     /// The machine's memory in MiB.
     pub memory_mib: u64,
     /// How many processors it has; `None` leaves it to the platform.
@@ -36,7 +53,7 @@ pub struct DomainSpec {
 }
 
 /// A kernel outside the machine's disks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {
     /// The kernel's file; for User-Mode Linux the program.
     pub file: String,
@@ -47,7 +64,7 @@ pub struct Kernel {
 }
 
 /// One disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
     /// The image or device; relative to the machine's directory unless absolute.
     pub image: String,
@@ -58,18 +75,22 @@ pub struct Disk {
 }
 
 /// One network interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vif {
     /// The guest's name of it, such as `eth0`.
     pub name: String,
     /// Its hardware address.
     pub mac: String,
+    /// Its network address, where that is fixed.
+    #[serde(default)]
+    pub address: Option<Ipv4Addr>,
     /// What it is plugged into.
     pub attachment: Attachment,
 }
 
 /// What an interface is plugged into.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Attachment {
     /// A bridge of the server.
     Bridge {
@@ -78,18 +99,40 @@ pub enum Attachment {
         /// The tap device that plugs in a machine which cannot do so by itself.
         tap: String,
     },
-    /// The socket of a User-Mode Linux switch.
-    Socket {
-        /// The socket; relative to the machine's directory unless absolute.
-        path: String,
-        /// Whether the switch behind it repeats to all ports.
+    /// A switch of the project, of User-Mode Linux's own kind.
+    Switch {
+        /// The switch.
+        switch: String,
+        /// Whether it repeats to all ports.
         hub: bool,
     },
+    /// The socket of a User-Mode Linux switch elsewhere.
+    Socket {
+        /// The socket, absolute.
+        path: String,
+    },
+    /// A switch of the project, of VDE's kind, which QEMU can be plugged into too.
+    Vde {
+        /// The switch.
+        switch: String,
+    },
+    /// A network of the project's own that reaches the outside through a process of the user, by DHCP.
+    Nat,
 }
 
 impl DomainSpec {
     /// What the machine is called on its server: `<host>.<project>`.
     pub fn name(&self) -> String {
         format!("{}.{}", self.host, self.project)
+    }
+
+    /// What the machine is called where names have to be short: its name, else the start of it and a digest.
+    pub fn handle(&self) -> String {
+        let name = self.host.as_str();
+        if name.len() <= HANDLE_MAX {
+            return name.to_owned();
+        }
+        let digest = Sha256Digest::of(name.as_bytes()).to_string();
+        format!("{}-{}", &name[..HANDLE_MAX - 9], &digest[..8])
     }
 }

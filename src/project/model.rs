@@ -17,7 +17,8 @@ pub struct Project {
 }
 
 /// A host's short name: letters, digits and inner hyphens, at most 63; what the guest calls itself.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct HostName(String);
 
 /// One virtual machine.
@@ -78,7 +79,8 @@ pub struct Host {
 }
 
 /// What runs a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Platform {
     /// User-Mode Linux, the language's default.
     Uml,
@@ -100,7 +102,8 @@ pub enum SizeRequest {
 }
 
 /// Where a console goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Terminal {
     /// A window of its own.
     Xterm,
@@ -248,6 +251,13 @@ impl Platform {
         RootDevice { prefix }
     }
 
+    /// The platform called `name`, as messages and files have it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Uml, Self::Xen, Self::XenHvm, Self::Qemu]
+            .into_iter()
+            .find(|platform| platform.name() == name)
+    }
+
     /// The platform's name in messages and files.
     pub fn name(self) -> &'static str {
         match self {
@@ -288,6 +298,20 @@ impl HostName {
     }
 }
 
+impl TryFrom<String> for HostName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::new(&name).ok_or_else(|| format!("`{name}` is no host's name"))
+    }
+}
+
+impl From<HostName> for String {
+    fn from(name: HostName) -> Self {
+        name.0
+    }
+}
+
 impl fmt::Display for HostName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
@@ -297,6 +321,18 @@ impl fmt::Display for HostName {
 impl Terminal {
     /// The names that the keyword `term` takes.
     pub const NAMES: [&'static str; 6] = ["xterm", "screen", "tmux", "pty", "log", "none"];
+
+    /// The terminal's name, as the keyword `term` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Xterm => "xterm",
+            Self::Screen => "screen",
+            Self::Tmux => "tmux",
+            Self::Pty => "pty",
+            Self::Log => "log",
+            Self::None => "none",
+        }
+    }
 
     /// The terminal called `name`.
     pub fn from_name(name: &str) -> Option<Self> {

@@ -100,6 +100,11 @@ impl ProjectPlaces {
         self.directory().join(format!("{}.mln", self.name))
     }
 
+    /// How the project's machines are started.
+    pub fn launch(&self) -> PathBuf {
+        self.directory().join("launch.json")
+    }
+
     /// The file whose lock guards the project.
     pub(super) fn lock(&self) -> PathBuf {
         self.root.join(format!(".{}.lock", self.name))
@@ -115,7 +120,8 @@ impl ProjectPlaces {
 
 impl HostPlaces {
     /// The names of every file that a host's directory may hold.
-    pub(super) const FILES: [&'static str; 5] = ["root.img", "swap.img", "xl.cfg", "start", "stop"];
+    pub(super) const FILES: [&'static str; 6] =
+        ["root.img", "swap.img", "xl.cfg", "start", "stop", "console.log"];
 
     /// The host's directory.
     pub fn directory(&self) -> &Path {

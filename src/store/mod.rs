@@ -5,6 +5,7 @@
 //!     .<project>.lock      held by whoever works on the project
 //!     <project>/
 //!       <project>.mln      the project as baked
+//!       launch.json        how its machines are started
 //!       manifest.json      written last: a project without it is unfinished
 //!       <host>/
 //!         root.img  swap.img  xl.cfg  start  stop
@@ -19,4 +20,4 @@ mod workspace;
 
 pub use error::StoreError;
 pub use layout::{HostPlaces, ProjectPlaces, Projects};
-pub use workspace::{Existing, Workspace};
+pub use workspace::{Existing, Finish, Workspace};

@@ -23,6 +23,17 @@ pub enum Existing {
     Replace,
 }
 
+/// The files that a whole project has beside its hosts'.
+#[derive(Debug)]
+pub struct Finish<'a> {
+    /// The project's text.
+    pub project_text: &'a [u8],
+    /// How its machines are started.
+    pub launch: &'a [u8],
+    /// What went in and what came out.
+    pub manifest: &'a [u8],
+}
+
 /// The right to change one project, held until this value is dropped.
 #[derive(Debug)]
 pub struct Workspace {
@@ -83,13 +94,23 @@ impl Workspace {
         Ok(())
     }
 
-    /// Declares the project whole: forces all its files to the disk if they shall survive a power cut, writes its text
-    /// and its manifest, then removes the files of hosts that it no longer has. A file that is not ours keeps its
-    /// directory.
+    /// Removes the project with everything in its directory.
+    pub fn remove(self) -> Result<(), StoreError> {
+        // From here on the project is none, even if the rest does not go.
+        self.unseal()?;
+        let directory = self.places.directory();
+        fs::remove_dir_all(&directory).map_err(PathError::on("remove the directory", &directory))?;
+        let lock = self.places.lock();
+        fs::remove_file(&lock).map_err(PathError::on("remove", &lock))?;
+        Ok(())
+    }
+
+    /// Declares the project whole: forces all its files to the disk if they shall survive a power cut, writes its own
+    /// files, the manifest last, then removes the files of hosts that it no longer has. A file that is not ours keeps
+    /// its directory.
     pub fn finish(
         &self,
-        project_text: &[u8],
-        manifest: &[u8],
+        files: &Finish<'_>,
         hosts: &[&HostName],
         durability: Durability,
     ) -> Result<(), StoreError> {
@@ -97,8 +118,9 @@ impl Workspace {
         if durability == Durability::Sync {
             sync_file_system(&self.places.directory())?;
         }
-        atomic::write(&self.places.project_text(), project_text, durability)?;
-        atomic::write(&self.places.manifest(), manifest, durability)?;
+        atomic::write(&self.places.project_text(), files.project_text, durability)?;
+        atomic::write(&self.places.launch(), files.launch, durability)?;
+        atomic::write(&self.places.manifest(), files.manifest, durability)?;
         for directory in subdirectories(&self.places.directory())? {
             let is_wanted = hosts
                 .iter()
@@ -186,6 +208,12 @@ mod tests {
     use super::super::Projects;
     use super::*;
 
+    const FILES: Finish<'static> = Finish {
+        project_text: b"text",
+        launch: b"{}",
+        manifest: b"{}",
+    };
+
     fn open(root: &Path, existing: Existing) -> Result<Workspace, StoreError> {
         Workspace::open(Projects::at(root).project("lab")?, existing)
     }
@@ -208,7 +236,7 @@ mod tests {
     fn a_finished_project_is_replaced_only_when_asked_and_unfinished_until_finished_again() {
         let root = tempfile::tempdir().unwrap();
         let workspace = open(root.path(), Existing::Refuse).unwrap();
-        workspace.finish(b"text", b"{}", &[], Durability::Sync).unwrap();
+        workspace.finish(&FILES, &[], Durability::Sync).unwrap();
         drop(workspace);
         let refused = open(root.path(), Existing::Refuse).unwrap_err();
         assert_eq!(refused.to_string(), "project `lab` exists already");
@@ -235,9 +263,7 @@ mod tests {
         put(&places.host(&foreign).file("notes"));
         drop(workspace);
         let workspace = open(root.path(), Existing::Refuse).unwrap();
-        workspace
-            .finish(b"", b"{}", &[&kept], Durability::NoSync)
-            .unwrap();
+        workspace.finish(&FILES, &[&kept], Durability::NoSync).unwrap();
         let left: Vec<_> = walkdir::WalkDir::new(places.directory())
             .sort_by_file_name()
             .into_iter()
@@ -251,7 +277,15 @@ mod tests {
             })
             .filter(|path| path.extension().is_some() || path.ends_with("notes"))
             .collect();
-        let expected = ["foreign/notes", "kept/root.img", "lab.mln", "manifest.json"];
+        let expected = [
+            "foreign/notes",
+            "kept/root.img",
+            "lab.mln",
+            "launch.json",
+            "manifest.json",
+        ];
         assert_eq!(left, expected.map(|path| Path::new("lab").join(path)));
+        open(root.path(), Existing::Replace).unwrap().remove().unwrap();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod plugins;
 pub(crate) mod project;
 mod random;
 pub(crate) mod recovery;
+pub(crate) mod running;
 pub(crate) mod scripts;
 pub(crate) mod snapshot;
 pub(crate) mod store;

@@ -74,6 +74,7 @@ impl Bench {
             .env("PATH", path)
             .env("RECORD", self.record())
             .env("CDPATH", "/")
+            .env("MLN_RUNTIME_DIR", self.runtime())
             .current_dir("/")
             .output()
             .unwrap()
@@ -84,6 +85,11 @@ impl Bench {
         let calls = fs::read_to_string(self.record()).unwrap_or_default();
         drop(fs::remove_file(self.record()));
         calls
+    }
+
+    /// Where sockets and process ids of running machines lie.
+    pub(crate) fn runtime(&self) -> PathBuf {
+        self.root.path().join("run time")
     }
 
     fn programs(&self) -> PathBuf {

@@ -40,6 +40,7 @@ enum VerifyArg {
 /// Bakes, and tells where the images are.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let material = arguments.making.gather(context)?;
+    material.refuse_while_running()?;
     let projects = Projects::at(&context.places.projects);
     let reporter = progress::reporter(context);
     let execution = Execution {

@@ -12,7 +12,7 @@ use crate::base::Timestamp;
 use crate::diag::nearest;
 use crate::launch::LaunchSettings;
 use crate::plugin::Guests;
-use crate::project::{Project, Settings};
+use crate::project::{Platform, Project, Settings};
 use crate::store::{Projects, StoreError};
 use crate::template::Store;
 
@@ -27,6 +27,9 @@ pub(crate) struct MakingArgs {
     /// Take template NEW wherever the project says OLD; may be given again
     #[arg(long = "template", value_name = "OLD=NEW", value_parser = substitution)]
     substitutions: Vec<(String, String)>,
+    /// Make every host one of this platform, whatever the project says: uml, xen, xen-hvm or qemu
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    platform: Option<Platform>,
     /// Work on this many hosts at a time [default: one for each processor]
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -54,10 +57,31 @@ fn substitution(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn platform(text: &str) -> Result<Platform, String> {
+    Platform::from_name(text).ok_or_else(|| "it has to be uml, xen, xen-hvm or qemu".to_owned())
+}
+
+/// Makes every host of `project` one of `platform`. A kernel belongs to its platform, so that hosts that change theirs
+/// get the new one's usual kernel.
+fn change_platform(project: &mut Project, platform: Platform) {
+    for host in project
+        .hosts
+        .iter_mut()
+        .filter(|host| host.platform.value != platform)
+    {
+        host.platform.value = platform;
+        host.kernel = None;
+        host.ramdisk = None;
+    }
+}
+
 impl MakingArgs {
     /// Loads the project and finds the rest.
     pub(crate) fn gather<'a>(&self, context: &'a Context<'a>) -> Result<Material<'a>, CommandError> {
-        let loaded = self.project.load(context)?;
+        let mut loaded = self.project.load(context)?;
+        if let Some(platform) = self.platform {
+            change_platform(&mut loaded.project, platform);
+        }
         if loaded.project.hosts.is_empty() {
             let error = CommandError::usage(format!("project `{}` has no hosts", loaded.project.name));
             return Err(error.hint("write `host NAME { }`, or have `autoenum` make some"));
@@ -85,6 +109,15 @@ impl Material<'_> {
         match wanted.iter().find(|host| !names.contains(&host.as_str())) {
             Some(host) => Err(no_such_host(host, &names)),
             None => Ok(()),
+        }
+    }
+
+    /// Refuses while machines of the project run with the images that are to be replaced.
+    pub(crate) fn refuse_while_running(&self) -> Result<(), CommandError> {
+        let name = &self.project.name;
+        match self.projects.project(name) {
+            Ok(places) if places.is_baked() => super::remove::refuse_while_running(name, self.context),
+            _ => Ok(()),
         }
     }
 

@@ -3,15 +3,21 @@
 mod bake;
 mod check;
 mod config;
+mod console;
 mod explain;
 mod fmt;
 mod graph;
 mod image;
+mod launch;
 mod list;
 mod making;
 mod plan;
 mod project_file;
+mod remove;
+mod running;
 mod show;
+mod status;
+mod stop;
 mod template;
 
 use std::path::PathBuf;
@@ -35,6 +41,12 @@ pub(crate) enum Command {
     Graph(graph::Args),
     Image(image::Args),
     List(list::Args),
+    #[command(visible_alias = "start")]
+    Launch(launch::Args),
+    Stop(stop::Args),
+    Status(status::Args),
+    Console(console::Args),
+    Remove(remove::Args),
     Template(template::Args),
     #[command(visible_alias = "write_config")]
     Config(config::Args),
@@ -69,6 +81,11 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), Command
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Image(arguments) => image::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),
+        Command::Launch(arguments) => launch::run(&arguments, context),
+        Command::Stop(arguments) => stop::run(&arguments, context),
+        Command::Status(arguments) => status::run(&arguments, context),
+        Command::Console(arguments) => console::run(&arguments, context),
+        Command::Remove(arguments) => remove::run(&arguments, context),
         Command::Template(arguments) => template::run(&arguments, context),
         Command::Config(arguments) => config::run(&arguments, context),
     }

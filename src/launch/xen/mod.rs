@@ -1,5 +1,7 @@
 //! Xen: the domain's configuration, xl.cfg(5), and scripts that hand it to xl(1).
 
+mod running;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -9,6 +11,8 @@ use super::LaunchFile;
 use super::quote::{shell, xl};
 use super::script::{in_terminal, script, stop};
 use super::spec::{Attachment, Disk, DomainSpec, Vif};
+
+pub(super) use running::Xen;
 
 /// The configuration and the scripts.
 pub(super) fn files(spec: &DomainSpec) -> Vec<LaunchFile> {
@@ -33,6 +37,7 @@ pub(super) fn files(spec: &DomainSpec) -> Vec<LaunchFile> {
         ),
         stop(
             spec,
+            "",
             &format!("xl shutdown {name}"),
             &format!("xl destroy {name}"),
         ),
@@ -107,6 +112,6 @@ fn vbd(spec: &DomainSpec, disk: &Disk) -> String {
 fn vif(vif: &Vif) -> String {
     match &vif.attachment {
         Attachment::Bridge { bridge, .. } => format!("mac={},bridge={bridge}", vif.mac),
-        Attachment::Socket { .. } => format!("mac={}", vif.mac),
+        _ => format!("mac={}", vif.mac),
     }
 }

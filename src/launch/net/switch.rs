@@ -1,0 +1,383 @@
+//! The project's switches while it runs: processes of the user, or bridges of the kernel.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::base::PathError;
+use crate::base::atomic::{self, Durability};
+
+use super::super::command::{CommandLine, LaunchHost};
+use super::super::process;
+use super::super::project_spec::{ProjectSpec, SwitchKind, SwitchSpec};
+use super::super::run::{Notice, Obstacle, RunError};
+use super::super::runtime::{Runtime, SOCKET_PATH_MAX};
+use super::super::spec::Attachment;
+use super::bridge::{self, needs_root};
+
+/// How long a switch may take until its socket is there.
+const START_LIMIT: Duration = Duration::from_secs(5);
+
+/// What the network that leads outside is called.
+const NAT: &str = "nat";
+
+/// A switch as it is run.
+#[derive(Debug, Clone)]
+pub(in crate::launch) struct Segment {
+    /// Its name.
+    pub(in crate::launch) name: String,
+    kind: Kind,
+    /// That this project started it, and so may stop it.
+    mark: PathBuf,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// Processes that go together, with the socket that has to be there in the end.
+    Processes {
+        socket: PathBuf,
+        parts: Vec<Part>,
+        /// Whether the socket may be that of another project's switch, which is as good.
+        is_shared: bool,
+    },
+    Bridge(String),
+    External(PathBuf),
+}
+
+/// One process of a switch.
+#[derive(Debug, Clone)]
+struct Part {
+    command: CommandLine,
+    /// The Debian package that has the program.
+    package: &'static str,
+    /// The path among its arguments by which it is recognised.
+    path: String,
+}
+
+/// The switches that this server runs for `project`, with the one that leads outside where a machine needs it.
+pub(in crate::launch) fn segments(
+    project: &ProjectSpec,
+    runtime: &Runtime,
+    host: &LaunchHost,
+) -> Vec<Segment> {
+    let is_ours = |switch: &&SwitchSpec| switch.server.is_none() || switch.server == host.name;
+    let mut segments: Vec<Segment> = project
+        .switches
+        .iter()
+        .filter(is_ours)
+        .map(|switch| Segment::new(&switch.name, kind(switch, runtime), runtime))
+        .collect();
+    let needs_nat = project
+        .hosts
+        .iter()
+        .filter(|spec| spec.platform == crate::project::Platform::Uml)
+        .flat_map(|spec| &spec.vifs)
+        .any(|vif| vif.attachment == Attachment::Nat);
+    if needs_nat {
+        let socket = format!("{}/{NAT}.vde", runtime.shown());
+        let mut parts = vec![vde_switch(&socket, false, None)];
+        parts.push(Part {
+            command: CommandLine::new(["slirpvde", "-s", &socket, "-dhcp", "-d"]),
+            package: "vde2",
+            path: socket.clone(),
+        });
+        let socket = Path::new(&socket).join("ctl");
+        segments.push(Segment::new(
+            NAT,
+            Kind::Processes {
+                socket,
+                parts,
+                is_shared: false,
+            },
+            runtime,
+        ));
+    }
+    segments
+}
+
+fn kind(switch: &SwitchSpec, runtime: &Runtime) -> Kind {
+    let name = &switch.name;
+    match &switch.kind {
+        SwitchKind::UmlSwitch { socket, hub, tap } => {
+            let own = format!("{}/{name}.ctl", runtime.shown());
+            let path = socket.clone().unwrap_or(own);
+            let mut words = vec!["uml_switch".to_owned(), "-unix".to_owned(), path.clone()];
+            words.extend(hub.then(|| "-hub".to_owned()));
+            words.extend(tap.iter().flat_map(|tap| ["-tap".to_owned(), tap.clone()]));
+            // Without it the switch ends with its standard input.
+            words.push("-daemon".to_owned());
+            let part = Part {
+                command: CommandLine::new(words),
+                package: "uml-utilities",
+                path: path.clone(),
+            };
+            Kind::Processes {
+                socket: PathBuf::from(path),
+                parts: vec![part],
+                is_shared: socket.is_some(),
+            }
+        }
+        SwitchKind::Vde { hub, tap } => {
+            let path = format!("{}/{name}.vde", runtime.shown());
+            Kind::Processes {
+                socket: Path::new(&path).join("ctl"),
+                parts: vec![vde_switch(&path, *hub, tap.as_deref())],
+                is_shared: false,
+            }
+        }
+        SwitchKind::Bridge { bridge } => Kind::Bridge(bridge.clone()),
+        SwitchKind::External { socket } => Kind::External(PathBuf::from(socket)),
+    }
+}
+
+fn vde_switch(path: &str, hub: bool, tap: Option<&str>) -> Part {
+    let mut words = ["vde_switch", "-s", path, "-m", "600", "-d"]
+        .map(str::to_owned)
+        .to_vec();
+    words.extend(hub.then(|| "-x".to_owned()));
+    words.extend(tap.iter().flat_map(|tap| ["-t".to_owned(), (*tap).to_owned()]));
+    Part {
+        command: CommandLine::new(words),
+        package: "vde2",
+        path: path.to_owned(),
+    }
+}
+
+impl Part {
+    fn program(&self) -> &str {
+        self.command.words.first().map_or("", String::as_str)
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        process::running(self.program(), &[&self.path])
+    }
+}
+
+impl Segment {
+    fn new(name: &str, kind: Kind, runtime: &Runtime) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            mark: runtime.directory().join(format!("{name}.started")),
+        }
+    }
+
+    /// What keeps the switch from being started.
+    pub(in crate::launch) fn obstacles(&self, host: &LaunchHost, found: &mut Vec<Obstacle>) {
+        if self.is_up() {
+            return;
+        }
+        match &self.kind {
+            Kind::Processes { socket, parts, .. } => {
+                for part in parts.iter().filter(|part| host.find(part.program()).is_none()) {
+                    found.push(Obstacle::NoProgram {
+                        program: part.program().to_owned(),
+                        package: Some(part.package),
+                    });
+                }
+                if socket.as_os_str().len() > SOCKET_PATH_MAX {
+                    found.push(Obstacle::LongSocket { path: socket.clone() });
+                } else if !matches!(in_the_way(socket), Way::Free | Way::Stale) {
+                    found.push(Obstacle::SocketInTheWay { path: socket.clone() });
+                }
+            }
+            Kind::Bridge(bridge) => {
+                if !host.is_root() {
+                    let what = format!("the bridge `{bridge}` of switch `{}`", self.name);
+                    found.push(needs_root(&what, &bridge::add(bridge)));
+                }
+            }
+            Kind::External(socket) => found.push(Obstacle::NoSocket {
+                switch: self.name.clone(),
+                path: socket.clone(),
+            }),
+        }
+    }
+
+    /// What a start runs.
+    pub(in crate::launch) fn commands(&self) -> Vec<CommandLine> {
+        match &self.kind {
+            Kind::Processes { parts, .. } => parts.iter().map(|part| part.command.clone()).collect(),
+            Kind::Bridge(bridge) => bridge::add(bridge),
+            Kind::External(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it is there.
+    pub(in crate::launch) fn is_up(&self) -> bool {
+        match &self.kind {
+            Kind::Processes {
+                parts,
+                socket,
+                is_shared,
+            } => {
+                let is_served = || *is_shared && !self.mark.exists() && in_the_way(socket) == Way::Served;
+                parts.iter().all(|part| !part.pids().is_empty()) || is_served()
+            }
+            Kind::Bridge(bridge) => bridge::is_up(bridge),
+            Kind::External(socket) => in_the_way(socket) == Way::Served,
+        }
+    }
+
+    /// Starts it; tells whether there was anything to do.
+    pub(in crate::launch) fn start(
+        &self,
+        host: &LaunchHost,
+        notice: &dyn Fn(Notice),
+    ) -> Result<bool, RunError> {
+        if self.is_up() {
+            return Ok(false);
+        }
+        let failed = |source| RunError::Switch {
+            switch: self.name.clone(),
+            source,
+        };
+        self.mark()?;
+        if let Kind::Processes { socket, parts, .. } = &self.kind {
+            self.clear(socket, notice)?;
+            for part in parts {
+                // One half of a pair may have outlived the other.
+                process::end(&part.pids());
+            }
+        }
+        for command in self.commands() {
+            command.run(host).map_err(failed)?;
+        }
+        self.wait_for_socket()?;
+        Ok(true)
+    }
+
+    fn mark(&self) -> Result<(), PathError> {
+        atomic::write(&self.mark, b"", Durability::NoSync)
+    }
+
+    /// Removes what an earlier run has left in the socket's place.
+    fn clear(&self, socket: &Path, notice: &dyn Fn(Notice)) -> Result<(), RunError> {
+        match in_the_way(socket) {
+            Way::Free => Ok(()),
+            Way::Stale => {
+                notice(Notice::StaleSocket {
+                    switch: self.name.clone(),
+                    path: socket.to_path_buf(),
+                });
+                Ok(fs::remove_file(socket).map_err(PathError::on("remove", socket))?)
+            }
+            Way::Served | Way::Blocked => Err(RunError::Obstacles(vec![Obstacle::SocketInTheWay {
+                path: socket.to_path_buf(),
+            }])),
+        }
+    }
+
+    fn wait_for_socket(&self) -> Result<(), RunError> {
+        let Kind::Processes { socket, .. } = &self.kind else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + START_LIMIT;
+        while in_the_way(socket) != Way::Served {
+            if Instant::now() > deadline {
+                return Err(RunError::NoSwitch {
+                    switch: self.name.clone(),
+                    socket: socket.clone(),
+                });
+            }
+            sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// Lets machines that run as another user be plugged in.
+    pub(in crate::launch) fn open_to_all(&self) -> Result<(), PathError> {
+        use std::os::unix::fs::PermissionsExt as _;
+        if let Kind::Processes { socket, .. } = &self.kind {
+            fs::set_permissions(socket, fs::Permissions::from_mode(0o666))
+                .map_err(PathError::on("change the mode of", socket))?;
+        }
+        Ok(())
+    }
+
+    /// Stops it if this project started it; tells whether there was anything to do.
+    pub(in crate::launch) fn stop(&self, host: &LaunchHost) -> Result<bool, RunError> {
+        if !self.mark.exists() {
+            return Ok(false);
+        }
+        let was_up = self.is_up();
+        match &self.kind {
+            Kind::Processes { socket, parts, .. } => {
+                let pids: Vec<u32> = parts.iter().flat_map(Part::pids).collect();
+                for pid in &pids {
+                    process::ask_to_end(*pid);
+                }
+                let deadline = Instant::now() + Duration::from_millis(500);
+                while parts.iter().any(|part| !part.pids().is_empty()) && Instant::now() < deadline {
+                    sleep(Duration::from_millis(10));
+                }
+                process::end(&parts.iter().flat_map(Part::pids).collect::<Vec<_>>());
+                drop(fs::remove_file(socket));
+            }
+            Kind::Bridge(bridge) => bridge::remove(bridge, host).map_err(|source| RunError::Switch {
+                switch: self.name.clone(),
+                source,
+            })?,
+            Kind::External(_) => {}
+        }
+        drop(fs::remove_file(&self.mark));
+        Ok(was_up)
+    }
+}
+
+/// What is where a socket shall be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Nothing.
+    Free,
+    /// A socket that nobody listens on.
+    Stale,
+    /// A socket that somebody listens on.
+    Served,
+    /// Something that is no socket, or cannot be looked at.
+    Blocked,
+}
+
+fn in_the_way(socket: &Path) -> Way {
+    match fs::symlink_metadata(socket) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Way::Free
+        }
+        Ok(found) if found.file_type().is_socket() => match UnixStream::connect(socket) {
+            Ok(_) => Way::Served,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Way::Stale,
+            Err(_) => Way::Blocked,
+        },
+        _ => Way::Blocked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn what_is_where_a_socket_shall_be_is_told_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lan.ctl");
+        assert_eq!(in_the_way(&path), Way::Free);
+        assert_eq!(in_the_way(&path.join("below")), Way::Free);
+        let listener = UnixListener::bind(&path).unwrap();
+        assert_eq!(in_the_way(&path), Way::Served);
+        drop(listener);
+        assert_eq!(in_the_way(&path), Way::Stale);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(in_the_way(&path), Way::Blocked);
+    }
+}
