@@ -75,8 +75,7 @@ impl Parser<'_> {
             let was_empty = std::mem::replace(&mut self.line_is_empty, token.kind == TokenKind::Newline);
             match token.kind {
                 TokenKind::End => return,
-                TokenKind::Word(text) => self.word(text, token.span),
-                TokenKind::Quoted(text) => self.word(text, token.span),
+                TokenKind::Word(text) | TokenKind::Quoted(text) => self.word(text, token.span),
                 TokenKind::Verbatim(lines) => self.verbatim(&lines, token.span),
                 TokenKind::Semicolon => self.end_statement(),
                 TokenKind::Newline => {

@@ -260,6 +260,10 @@ impl GuestState<'_> {
     /// Adds an edit, with the project's line and the plugin's line as its origins.
     fn push(&self, lua: &Lua, mut edit: Edit) -> mlua::Result<()> {
         self.steps.take(LOOK_UP_STEPS)?;
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method's own lifetime is not general enough"
+        )]
         let line = lua.inspect_stack(1, |frame| frame.current_line()).flatten();
         let line = u32::try_from(line.unwrap_or_default()).unwrap_or_default();
         let text = self

@@ -100,18 +100,16 @@ impl Pairs {
 
     fn entry(&mut self, path: &str, entry: &Entry) {
         let path = format!("{path}/{}", entry.key.text);
-        match &entry.content {
-            Content::Section(section) => self.section(&path, section),
-            _ => {
-                let is_flag = entry.value().is_some_and(<[_]>::is_empty);
-                let text = if is_flag {
-                    "1".to_owned()
-                } else {
-                    entry.value_text()
-                };
-                self.pairs.push((path, text, Some(entry.span())));
-            }
+        if let Content::Section(section) = &entry.content {
+            return self.section(&path, section);
         }
+        let is_flag = entry.value().is_some_and(<[_]>::is_empty);
+        let text = if is_flag {
+            "1".to_owned()
+        } else {
+            entry.value_text()
+        };
+        self.pairs.push((path, text, Some(entry.span())));
     }
 
     fn switches(&mut self, effective: &Effective) {

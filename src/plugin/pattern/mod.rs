@@ -5,7 +5,7 @@
 
 mod matcher;
 
-use mlua::{Function, IntoLuaMulti, Lua, LuaString, MultiValue, Value};
+use mlua::{Function, IntoLuaMulti as _, Lua, LuaString, MultiValue, Value};
 
 use super::sandbox::Steps;
 use matcher::{Match, find};
@@ -68,12 +68,11 @@ pub(super) fn install(lua: &Lua, steps: &Steps) -> mlua::Result<()> {
 /// The byte that `init`, from 1 or from the end, stands for; `None` beyond the end.
 fn start(init: Option<i64>, len: usize) -> Option<usize> {
     let init = init.unwrap_or(1);
-    let start = if init > 0 {
-        usize::try_from(init - 1).ok()?
-    } else if init == 0 {
-        0
-    } else {
-        len.saturating_sub(usize::try_from(init.unsigned_abs()).unwrap_or(usize::MAX))
+    let distance = usize::try_from(init.unsigned_abs()).unwrap_or(usize::MAX);
+    let start = match init {
+        0 => 0,
+        1.. => distance - 1,
+        _ => len.saturating_sub(distance),
     };
     (start <= len).then_some(start)
 }
@@ -159,13 +158,11 @@ fn next_match(
 fn each_match(lua: &Lua, text: Vec<u8>, pattern: Vec<u8>, steps: Steps) -> mlua::Result<Function> {
     let (mut place, mut last_end) = (0, None);
     lua.create_function_mut(move |lua, ()| {
-        match next_match(&text, &pattern, &mut place, &mut last_end, &steps)? {
-            Some(found) => captures(lua, &text, &found),
-            None => {
-                place = text.len() + 1;
-                Ok(MultiValue::from_vec(vec![Value::Nil]))
-            }
+        if let Some(found) = next_match(&text, &pattern, &mut place, &mut last_end, &steps)? {
+            return captures(lua, &text, &found);
         }
+        place = text.len() + 1;
+        Ok(MultiValue::from_vec(vec![Value::Nil]))
     })
 }
 
