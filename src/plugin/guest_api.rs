@@ -266,11 +266,8 @@ impl GuestState<'_> {
         )]
         let line = lua.inspect_stack(1, |frame| frame.current_line()).flatten();
         let line = u32::try_from(line.unwrap_or_default()).unwrap_or_default();
-        let text = self
-            .text
-            .lines()
-            .nth(line.saturating_sub(1) as usize)
-            .unwrap_or_default();
+        let number = line.saturating_sub(1) as usize;
+        let text = self.text.lines().nth(number).unwrap_or_default();
         let own = Origin {
             file: Arc::from(self.file),
             line,

@@ -56,6 +56,7 @@ impl Space {
                 start: FsBlock((*start).max(from)),
                 end: FsBlock((*end).min(to)),
             })
+            .filter(|part| part.len() > 0)
     }
 
     /// Whether every block of `range` is free.

@@ -64,7 +64,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         Host,
         "virTech",
         V::Any,
-        "the platform, in a later dialect: `xen`, `kvm` ..",
+        "the platform, in a later dialect: `xen`, `kvm` and others",
     ),
     carried(
         Host,
