@@ -30,6 +30,13 @@ impl Sha256Digest {
     }
 }
 
+impl From<Sha256> for Sha256Digest {
+    /// The digest of everything that the hasher was given.
+    fn from(hasher: Sha256) -> Self {
+        Self(hasher.finalize().into())
+    }
+}
+
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))

@@ -213,7 +213,7 @@ fn fill_skeleton(
 }
 
 /// The unfinished file as a device to write to.
-fn device_of(image: &AtomicFile) -> Result<Arc<dyn BlockDevice>, TemplateError> {
+pub(super) fn device_of(image: &AtomicFile) -> Result<Arc<dyn BlockDevice>, TemplateError> {
     let file = image.file().try_clone();
     let device = file
         .and_then(|file| FileDevice::from_file(file, true))
@@ -229,7 +229,8 @@ fn packed(name: &TemplateName, image: &AtomicFile) -> PackedImage {
     }
 }
 
-fn digest_of(path: &Path) -> Result<Sha256Digest, TemplateError> {
+/// The digest of the file at `path`.
+pub(super) fn digest_of(path: &Path) -> Result<Sha256Digest, TemplateError> {
     let file = fs::File::open(path).map_err(PathError::on("open", path))?;
     Ok(Sha256Digest::of_reader(file).map_err(PathError::on("read", path))?)
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::name::{NameError, TemplateName, TemplateType};
+use super::rootfs::RootfsError;
 use crate::base::digest::Sha256Digest;
 use crate::base::process::ProcessError;
 use crate::base::{GuestPath, GuestPathError, PathError};
@@ -54,6 +55,15 @@ pub enum TemplateError {
         /// Why.
         #[source]
         source: ExtError,
+    },
+    /// A tree of files did not become a file system.
+    #[error("cannot make a template of `{origin}`")]
+    Tree {
+        /// Where the tree comes from.
+        origin: String,
+        /// Why.
+        #[source]
+        source: Box<RootfsError>,
     },
     /// The partitions of a whole disk cannot be used.
     #[error("`{}` cannot be a template", path.display())]

@@ -9,7 +9,7 @@ use super::error::TemplateError;
 use super::name::{TemplateName, TemplateType, Version};
 use super::opened::Identity;
 use super::probe::{FileSystem, probe};
-use super::registry::{Entry, Registry, Source, StoreLock};
+use super::registry::{Entry, Lineage, Registry, Source, StoreLock};
 use super::store::Store;
 use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
@@ -29,6 +29,8 @@ pub struct ImportOrder {
     pub message: String,
     /// The root partition of a whole disk: its number, PARTUUID or label; `None` where it is clear.
     pub partition: Option<String>,
+    /// What it was baked from, if it is the image of a host.
+    pub lineage: Option<Lineage>,
     /// When it is recorded to have come.
     pub time: Timestamp,
 }
@@ -53,7 +55,10 @@ impl Store {
         if before != after {
             return Err(TemplateError::Changed { path: path.clone() });
         }
-        let source = Source::Imported(fs::canonicalize(path).map_err(PathError::on("find", path))?);
+        let source = match &order.lineage {
+            Some(lineage) => Source::Baked(lineage.clone()),
+            None => Source::Imported(fs::canonicalize(path).map_err(PathError::on("find", path))?),
+        };
         let made = Made {
             file,
             sha256,

@@ -66,6 +66,23 @@ pub enum Source {
     Imported(PathBuf),
     /// A definition of this name.
     Built(String),
+    /// The image of a baked host.
+    Baked(Lineage),
+}
+
+/// What a golden image was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The template that the host was baked from: its file in the store.
+    pub parent: String,
+    /// The digest of that whole file.
+    pub parent_sha256: Sha256Digest,
+    /// The project.
+    pub project: String,
+    /// The digest of the project's text.
+    pub project_sha256: Sha256Digest,
+    /// The host.
+    pub host: String,
 }
 
 impl Entry {

@@ -45,6 +45,7 @@ pub(crate) fn import(store: &Store, file: &Path, name: &str) -> Result<String, T
         file: file.to_path_buf(),
         name: name.parse()?,
         partition: None,
+        lineage: None,
         message: format!("imported as {name}"),
         time: Timestamp::from_seconds(1_700_000_000),
     };

@@ -81,6 +81,7 @@ pub(crate) fn debian12_of_an_ordinary_user() -> PathBuf {
         let home = build_as_ordinary_user();
         let order = ImportOrder {
             partition: None,
+            lineage: None,
             file: home.path().join("templates/debian-12-V1.0.ext4"),
             name: "debian-12.ext4".parse().unwrap(),
             message: String::new(),

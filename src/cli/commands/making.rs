@@ -121,6 +121,18 @@ impl Material<'_> {
         }
     }
 
+    /// The host called `wanted`, or the only one.
+    pub(crate) fn one_host(&self, wanted: Option<&str>) -> Result<String, CommandError> {
+        let names: Vec<&str> = self.project.hosts.iter().map(|host| host.name.as_str()).collect();
+        match (wanted, &names[..]) {
+            (Some(host), names) if names.contains(&host) => Ok(host.to_owned()),
+            (Some(host), names) => Err(no_such_host(host, names)),
+            (None, [only]) => Ok((*only).to_owned()),
+            (None, _) => Err(CommandError::usage("the project has more than one host")
+                .hint("say with --host which one shall become a template")),
+        }
+    }
+
     /// Does `work` in as many threads as the user wants.
     pub(crate) fn in_threads<T: Send>(
         &self,

@@ -4,7 +4,7 @@ use crate::base::Timestamp;
 use crate::ext::error::{ExtError, Place};
 use crate::ext::fs::Fs;
 use crate::ext::inode::{Node, TimeField};
-use crate::ext::types::InodeNo;
+use crate::ext::types::{InodeNo, split64};
 
 impl Fs {
     /// Sets the twelve permission bits of `inode`.
@@ -40,6 +40,42 @@ impl Fs {
         node.set_time(TimeField::Access, atime);
         node.set_time(TimeField::Modification, mtime);
         self.store_changed(node)
+    }
+
+    /// Sets all four times of `inode` to `time`, as if nothing had happened to it since.
+    ///
+    /// # Errors
+    /// [`ExtError::NotInUse`].
+    pub fn set_all_times(&mut self, inode: InodeNo, time: Timestamp) -> Result<(), ExtError> {
+        let mut node = self.used_node(inode)?;
+        for field in [
+            TimeField::Access,
+            TimeField::Change,
+            TimeField::Modification,
+            TimeField::Creation,
+        ] {
+            node.set_time(field, time);
+        }
+        self.store_node(node)
+    }
+
+    /// Says that the file system was made, checked and last written at `time`, which further edits get, too.
+    ///
+    /// # Errors
+    /// [`ExtError::ReadOnly`] if the file system was opened for reading only.
+    pub fn settle(&mut self, time: Timestamp) -> Result<(), ExtError> {
+        self.edit_time()?;
+        self.now = Some(time);
+        let (low, high) = split64(time.seconds.max(0).unsigned_abs());
+        let high = u8::try_from(high).unwrap_or(u8::MAX);
+        self.superblock.edit(|raw| {
+            raw.s_mkfs_time.set(low);
+            raw.s_mkfs_time_hi = high;
+            raw.s_lastcheck.set(low);
+            raw.s_lastcheck_hi = high;
+        })?;
+        self.are_backups_stale = true;
+        Ok(())
     }
 
     /// Stores a changed inode with the time of the change.

@@ -64,6 +64,10 @@ fn record(entry: &Entry) -> [(&'static str, Value); 3] {
     let source = match &entry.source {
         Source::Imported(path) => format!("imported from {}", path.display()),
         Source::Built(definition) => format!("built from {definition}"),
+        Source::Baked(lineage) => format!(
+            "baked as host {} of project {} (sha256 {}) from {} (sha256 {})",
+            lineage.host, lineage.project, lineage.project_sha256, lineage.parent, lineage.parent_sha256
+        ),
     };
     [
         ("source", json!(source)),
