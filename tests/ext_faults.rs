@@ -26,7 +26,7 @@ fn image(kind: ExtKind) -> Vec<u8> {
 fn session(device: Arc<dyn BlockDevice>) -> Result<(), ExtError> {
     let (mut fs, _) = Fs::recover(device, NOW)?;
     let len_bytes = fs.superblock().len_bytes();
-    fs.resize(len_bytes + (4 << 20))?;
+    fs.resize((len_bytes + (4 << 20)) / u64::from(fs.block_size().bytes()))?;
     let new = NewNode {
         mode: 0o755,
         uid: 1000,

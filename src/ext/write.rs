@@ -321,7 +321,7 @@ impl Fs {
     }
 
     /// Refuses a length beyond what the file's map can reach.
-    fn check_size(&self, node: &Node, len_bytes: u64) -> Result<(), ExtError> {
+    pub(crate) fn check_size(&self, node: &Node, len_bytes: u64) -> Result<(), ExtError> {
         let pointers = u64::from(self.block_size().bytes().wrapping_shr(2));
         let square = pointers.saturating_mul(pointers);
         let reach = pointers

@@ -236,10 +236,22 @@ fn judge_size(
                 len_bytes,
             );
         }
+        FileKind::Regular => {
+            if let Err(ExtError::TooLarge { limit_bytes, .. }) = fs.check_size(node, len_bytes) {
+                report.add(
+                    place,
+                    "length in bytes",
+                    format_args!("at most {limit_bytes}"),
+                    len_bytes,
+                );
+            }
+        }
         FileKind::Symlink => {
             let bytes = match mapped.places.get(&0) {
-                Some(block) => fs.read_block(*block)?.to_vec(),
-                None => node.raw().i_block.to_vec(),
+                Some(block) if fs.check_block(node.number(), *block).is_ok() => {
+                    fs.read_block(*block)?.to_vec()
+                }
+                _ => node.raw().i_block.to_vec(),
             };
             let text = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
             if len_bytes == 0 || wide(text) != len_bytes || len_bytes >= block_bytes {

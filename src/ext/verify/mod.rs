@@ -46,6 +46,11 @@ impl Fs {
         if let Err(ExtError::NeedsCheck { state }) = self.superblock.check_editable() {
             report.add(Place::Superblock, "state", "clean", state);
         }
+        let usage = self.usage();
+        if usage.reserved_blocks > usage.blocks / 2 {
+            let most = format_args!("at most half of {}", usage.blocks).to_string();
+            report.add(Place::Superblock, "reserved blocks", most, usage.reserved_blocks);
+        }
         let mut claims = Claims::of_tables(self, &mut report);
         let mut census = Census::take(self, &mut claims, &mut report)?;
         directories::count_names(self, &mut census, &mut report)?;
