@@ -97,7 +97,8 @@ impl Builder {
                 .saturating_mul(BLOCK_BYTES);
             let now = usage.blocks.saturating_mul(BLOCK_BYTES);
             let step = missing.max(STEP_BYTES).max(now / 16).next_multiple_of(STEP_BYTES);
-            self.fs.grow(now.saturating_add(step)).map_err(failed(path))?;
+            let blocks = now.saturating_add(step) / BLOCK_BYTES;
+            self.fs.resize(blocks).map_err(failed(path))?;
         }
     }
 }
