@@ -72,9 +72,11 @@ pub(super) fn image_len(
     }
     let least = source.minimum_blocks()?.saturating_add(needed.blocks);
     if whole_blocks / block_bytes.max(1) < least {
+        // What is named has room for indirect blocks and grown directories too, and is a round number.
+        let named = least.saturating_add(needed.blocks / 32).saturating_add(64);
         return Err(HostError::TooShort {
             wanted: request.clone().map(|_| ByteSize(wished)),
-            least: ByteSize(least.saturating_mul(block_bytes).next_multiple_of(1 << 20)),
+            least: ByteSize(named.saturating_mul(block_bytes).next_multiple_of(1 << 20)),
         });
     }
     Ok(ImageLen {

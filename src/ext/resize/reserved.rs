@@ -28,12 +28,13 @@ impl Fs {
         }
         let new = *self.superblock.geometry();
         let map = self.resize_map()?;
+        let top = self.read_block(map)?;
         let first = FsBlock(u64::from(new.first_data_block).saturating_add(1));
         let old_used = old.descriptor_blocks();
         let used = new.descriptor_blocks();
         let end = used.saturating_add(self.superblock.reserved_gdt_blocks().into());
         for number in old_used..end {
-            let slot = self.reserved_slot(map, number, first.plus(number))?;
+            let slot = reserved_slot((map, &top), number, first.plus(number))?;
             if number < used {
                 self.set_pointer(map, slot, 0)?;
             } else {
@@ -109,26 +110,6 @@ impl Fs {
         Ok(map)
     }
 
-    /// The slot of descriptor block `number` in the double indirect block `map`, which must point to `expected`.
-    fn reserved_slot(&self, map: FsBlock, number: u64, expected: FsBlock) -> Result<usize, ExtError> {
-        let bytes = self.read_block(map)?;
-        let slots = pointers(&bytes);
-        let slot = index(number).checked_rem(slots.len()).unwrap_or(0);
-        match slots.get(slot) {
-            Some(found) if u64::from(found.get()) == expected.0 => Ok(slot),
-            found => {
-                let found = found.map_or(0, |found| found.get());
-                let place = Place::Block(InodeNo::RESIZE, map);
-                Err(ExtError::corrupt(
-                    place,
-                    "reserved descriptor block",
-                    expected,
-                    found,
-                ))
-            }
-        }
-    }
-
     /// Lists, in the reserved block `block` of group 0, its copies in all groups that have them.
     fn add_copies(&mut self, old: &Geometry, number: u64, block: FsBlock) -> Result<(), ExtError> {
         let copies = self.copies_of(number);
@@ -177,4 +158,23 @@ impl Fs {
 
 fn pointers(bytes: &[u8]) -> &[U32] {
     <[U32]>::ref_from_bytes(bytes).unwrap_or_default()
+}
+
+/// The slot of descriptor block `number` in the double indirect block `map`, which must point to `expected`.
+fn reserved_slot((map, bytes): (FsBlock, &[u8]), number: u64, expected: FsBlock) -> Result<usize, ExtError> {
+    let slots = pointers(bytes);
+    let slot = index(number).checked_rem(slots.len()).unwrap_or(0);
+    match slots.get(slot) {
+        Some(found) if u64::from(found.get()) == expected.0 => Ok(slot),
+        found => {
+            let found = found.map_or(0, |found| found.get());
+            let place = Place::Block(InodeNo::RESIZE, map);
+            Err(ExtError::corrupt(
+                place,
+                "reserved descriptor block",
+                expected,
+                found,
+            ))
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::layout::NewLayout;
 use super::reserved::DOUBLE_INDIRECT;
-use crate::ext::error::{Access, ExtError};
+use crate::ext::error::{Access, ExtError, Place};
 use crate::ext::fs::Fs;
 use crate::ext::group::INODE_UNINIT;
 use crate::ext::inode::{FLAG_EXTENTS, Node};
@@ -46,14 +46,20 @@ impl Survey {
     /// Reads all inodes in use and keeps those that `is_wanted` takes.
     pub(super) fn take(fs: &Fs, is_wanted: impl Fn(&Resident) -> bool) -> Result<Self, ExtError> {
         let mut survey = Self::default();
+        // Inodes of a damaged file system may all claim the same blocks; what is held in memory stays in proportion.
+        let mut budget = fs.superblock.geometry().blocks_count;
         fs.each_node(&mut |node| {
             if node.number() == InodeNo::RESIZE {
                 survey.resize_map = resize_map(&node);
                 return Ok(());
             }
-            if let Some(resident) = fs.resident(&node)?
-                && is_wanted(&resident)
-            {
+            let Some(resident) = fs.resident(&node)? else {
+                return Ok(());
+            };
+            budget = budget
+                .checked_sub(resident.map.all_blocks())
+                .ok_or_else(|| shared_blocks(&node))?;
+            if is_wanted(&resident) {
                 survey.residents.push(resident);
             }
             Ok(())
@@ -158,4 +164,14 @@ fn resize_map(node: &Node) -> Option<FsBlock> {
     let slots = node.raw().i_block.as_chunks::<4>().0;
     let map = u32::from_le_bytes(*slots.get(DOUBLE_INDIRECT)?);
     (map != 0).then(|| FsBlock(map.into()))
+}
+
+fn shared_blocks(node: &Node) -> ExtError {
+    let what = "blocks of all files up to here";
+    ExtError::corrupt(
+        Place::Inode(node.number()),
+        what,
+        "no more than the file system has",
+        "more",
+    )
 }

@@ -16,6 +16,7 @@ mod mkdir;
 mod mode;
 mod mv;
 mod owner;
+mod resize;
 mod rm;
 mod target;
 mod touch;
@@ -45,6 +46,7 @@ enum Action {
     Chmod(chmod::Args),
     Chown(chown::Args),
     Touch(touch::Args),
+    Resize(resize::Args),
     Diff(diff::Args),
     Dump(dump::Args),
 }
@@ -64,6 +66,7 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         Action::Chmod(arguments) => chmod::run(arguments, context),
         Action::Chown(arguments) => chown::run(arguments, context),
         Action::Touch(arguments) => touch::run(arguments, context),
+        Action::Resize(arguments) => resize::run(arguments, context),
         Action::Diff(arguments) => diff::run(arguments, context),
         Action::Dump(arguments) => dump::run(arguments, context),
     }

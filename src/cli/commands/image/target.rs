@@ -58,7 +58,7 @@ impl fmt::Display for Target {
 }
 
 /// Which partition of a whole disk is meant.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct PartitionArgs {
     /// Look into this partition of a whole disk: its number, label or PARTUUID [default: the root]
     #[arg(long, value_name = "PARTITION")]
