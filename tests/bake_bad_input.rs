@@ -122,6 +122,7 @@ fn bake_refuses_full_filesystem_before_a_byte_is_written() {
     let big = bakery.path("files/big");
     fs::File::create(&big).unwrap().set_len(60 << 20).unwrap();
     let mut full = small_host(ExtKind::Ext4, "full");
+    full.size = of(SizeRequest::Total(ByteSize(48 << 20)));
     full.files = vec![of(FileCopy {
         source: "big".to_owned(),
         destination: "/big".parse().unwrap(),

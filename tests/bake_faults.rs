@@ -47,6 +47,8 @@ impl Desk {
         command
             .args(["bake", "--jobs", "1", "--replace", "-P"])
             .arg(self.bakery.path("projects"))
+            .arg("--secret-file")
+            .arg(self.bakery.path("secret"))
             .arg("-T")
             .arg(self.bakery.path("templates"))
             .arg(self.bakery.path("farm.mln"))
@@ -66,6 +68,10 @@ fn a_bake_killed_or_failed_at_its_calls_leaves_the_template_and_whole_images() {
         bakery: Bakery::with_template(ExtKind::Ext4),
     };
     crate::support::recovery::put(&desk.bakery.path("farm.mln"), PROJECT.as_bytes());
+    crate::support::recovery::put(
+        &desk.bakery.path("secret"),
+        b"the secret of every one of these bakes",
+    );
     let template = desk.bakery.template(ExtKind::Ext4);
     let before = sha256(&template);
     let output = desk.bake(None).output().unwrap();

@@ -61,9 +61,15 @@ fn a_farm_is_baked_on_every_kind_of_file_system() {
         assert_eq!(manifest.hosts.len(), 3);
         let farm = bakery.baked("farm", "");
         let files = files_below(&farm);
-        let mut expected: Vec<String> = ["farm.mln", "launch.json", "manifest.json"]
-            .map(str::to_owned)
-            .to_vec();
+        let mut expected: Vec<String> = [
+            "etc_hosts",
+            "farm.mln",
+            "known_hosts",
+            "launch.json",
+            "manifest.json",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         for number in 1..=3 {
             let names = ["root.img", "start", "stop", "swap.img", "xl.cfg"];
             let own = names

@@ -1,7 +1,7 @@
 //! Users, groups and passwords: what is written, what is kept, and what Debian's own programs say to it.
 
 use mln_image::base::{GuestPath, Sourced};
-use mln_image::project::{Account, Host};
+use mln_image::project::{Account, Host, Password};
 
 use crate::support::accounts::{after_commands, check, files};
 use crate::support::debian::{NOW, baked, configured, debian};
@@ -67,6 +67,7 @@ fn home_is_the_skeleton_with_owner_and_modes() {
          ~ -0640 0:42 /etc/gshadow\n\
          ~ -0644 0:0 /etc/hostname\n\
          ~ -0644 0:0 /etc/hosts\n\
+         + -0444 0:0 /etc/machine-id\n\
          ~ -0644 0:0 /etc/passwd\n\
          ~ -0640 0:42 /etc/shadow\n\
          + d0755 1000:1000 /home/john\n\
@@ -134,7 +135,7 @@ fn same_hash_keeps_the_day_of_its_change() {
     let mut guest = debian();
     guest.file("/etc/shadow", format!("root:{HASH}:18000:0:99999:7:::\n"));
     let host = Host {
-        root_password: Some(of(HASH.to_owned())),
+        root_password: Some(of(Password::Hash(HASH.to_owned()))),
         ..host("a")
     };
     let after = baked(&project("p", []), &host, &guest);
@@ -144,7 +145,7 @@ fn same_hash_keeps_the_day_of_its_change() {
 #[test]
 fn root_password_goes_to_shadow_and_to_passwd_only_where_no_shadow_is() {
     let host = Host {
-        root_password: Some(of("$y$j9T$salt$hash".to_owned())),
+        root_password: Some(of(Password::Hash("$y$j9T$salt$hash".to_owned()))),
         ..host("a")
     };
     let after = bake(&host, &debian());
@@ -361,7 +362,7 @@ fn template_without_free_numbers_or_account_files_is_an_error() {
         "the template has no `/etc/passwd`, which `users` needs"
     );
     let host = Host {
-        root_password: Some(at(9, "root_password x", "x".to_owned())),
+        root_password: Some(at(9, "root_password x", Password::Hash("x".to_owned()))),
         ..crate::support::project::host("a")
     };
     let error = configured(&project("p", []), &host, &bare).unwrap_err();

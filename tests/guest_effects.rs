@@ -165,7 +165,7 @@ fn full_host() -> Host {
     Host {
         users: vec![account("john", Some("hash")), account("ann", None)],
         groups: vec![group("sudo", &["john"]), group("new", &["ann"])],
-        root_password: Some(of("hash".to_owned())),
+        root_password: Some(of(mln_image::project::Password::Hash("hash".to_owned()))),
         interfaces: vec![static_interface("eth0", "10.0.0.1")],
         renderer: Some(of(Renderer::Ifupdown)),
         nameservers: vec![of("10.0.0.1".parse().unwrap())],

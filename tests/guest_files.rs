@@ -58,7 +58,7 @@ fn with(files: Vec<Sourced<FileCopy>>) -> Host {
 fn added(files: Vec<Sourced<FileCopy>>, guest: &MemoryGuest) -> Vec<String> {
     let after = baked_with(&sources(), &project("p", []), &with(files), guest);
     let changes = after.changes_since(guest);
-    let ours = ["/etc/fstab", "/etc/hostname", "/etc/hosts"];
+    let ours = ["/etc/fstab", "/etc/hostname", "/etc/hosts", "/etc/machine-id"];
     let lines = changes
         .lines()
         .filter(|line| !ours.iter().any(|path| line.ends_with(path)));

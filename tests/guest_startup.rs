@@ -50,6 +50,7 @@ fn systemd_runs_the_lines_by_a_unit() {
         "~ -0644 0:0 /etc/fstab\n\
          ~ -0644 0:0 /etc/hostname\n\
          ~ -0644 0:0 /etc/hosts\n\
+         + -0444 0:0 /etc/machine-id\n\
          + d0755 0:0 /etc/mln\n\
          + -0755 0:0 /etc/mln/shutdown\n\
          + -0755 0:0 /etc/mln/startup\n\
@@ -230,7 +231,7 @@ fn lines_that_nothing_would_run_are_an_error() {
     let error = configured(&project("p", []), &with(&["reboot -f"], &[]), &guest).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the template has neither systemd nor sysvinit, which would run `reboot -f` (p.mln:3: reboot -f)"
+        "the template has none of systemd, sysvinit, OpenRC and busybox's init, which would run `reboot -f` (p.mln:3: reboot -f)"
     );
 }
 

@@ -38,6 +38,8 @@ fn defined(host: &Host) -> DomainSpec {
         socket: None,
         tap: None,
         service_host: None,
+        address: None,
+        dhcp: None,
     };
     let project = Project {
         switches: vec![switch],

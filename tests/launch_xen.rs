@@ -24,6 +24,8 @@ fn switch(name: &str) -> Switch {
         socket: None,
         tap: None,
         service_host: None,
+        address: None,
+        dhcp: None,
     }
 }
 

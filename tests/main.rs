@@ -7,6 +7,7 @@
 
 mod bake_bad_input;
 mod bake_faults;
+mod bake_identity;
 mod bake_images;
 mod bake_program;
 mod bake_sizes;
@@ -30,10 +31,13 @@ mod ext_orphans;
 mod ext_random;
 mod ext_resize;
 mod golden_images;
+mod guest_account_keywords;
 mod guest_accounts;
 mod guest_disks;
 mod guest_effects;
+mod guest_families;
 mod guest_files;
+mod guest_identity;
 mod guest_names;
 mod guest_network;
 mod guest_startup;

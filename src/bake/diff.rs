@@ -37,14 +37,20 @@ pub struct FileDiff {
     pub content: String,
 }
 
-/// Tells what `edits` change in the guest that `view` shows, path by path; what stays is left out.
-pub fn diff(view: &dyn GuestView, edits: &EditList) -> Result<Vec<FileDiff>, ViewError> {
+/// Tells what `edits` change in the guest that `view` shows, path by path; what stays is left out. Where the identity
+/// of the guest is not known before the bake, a mark stands for it.
+pub fn diff(
+    view: &dyn GuestView,
+    edits: &EditList,
+    is_identity_known: bool,
+) -> Result<Vec<FileDiff>, ViewError> {
     let after = EditedView::new(view, edits);
     let secrets = secrets(&after)?;
     let mut files = Vec::new();
     for (edit, effect) in effective(view, edits)? {
         if effect != Effect::None {
             let mut file = file_diff(view, &after, edit, effect)?;
+            hide_identity(&mut file, is_identity_known);
             for origin in &mut file.origins {
                 hide(origin, &secrets);
             }
@@ -52,6 +58,24 @@ pub fn diff(view: &dyn GuestView, edits: &EditList) -> Result<Vec<FileDiff>, Vie
         }
     }
     Ok(files)
+}
+
+/// Puts marks in the place of private keys, and of an identity that the bake will draw anew.
+fn hide_identity(file: &mut FileDiff, is_known: bool) {
+    let path = file.path.as_bytes();
+    let is_key = path.starts_with(b"/etc/ssh/ssh_host_");
+    let mark = if is_key && !path.ends_with(b".pub") {
+        "content: a private key, which is not shown\n"
+    } else if !is_known && (is_key || path == b"/etc/machine-id") {
+        "content: drawn at the first bake\n"
+    } else {
+        return;
+    };
+    if !file.content.is_empty() && file.effect != Effect::Remove {
+        mark.clone_into(&mut file.content);
+    } else if is_key && file.effect == Effect::Remove {
+        file.content.clear();
+    }
 }
 
 /// Every password hash that the guest will have.

@@ -11,7 +11,7 @@ use crate::guest::GuestError;
 use crate::image::{Blake3Digest, ImageError};
 use crate::launch::LaunchError;
 use crate::plugin::PluginError;
-use crate::project::HostName;
+use crate::project::{HostName, MacError};
 use crate::store::StoreError;
 use crate::template::TemplateError;
 
@@ -38,6 +38,18 @@ pub enum BakeError {
         #[source]
         source: rayon::ThreadPoolBuildError,
     },
+    /// The kept key of a project is no key.
+    #[error("`{}` does not hold 64 hexadecimal digits", path.display())]
+    BadIdentity {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of the project could not be used.
+    #[error(transparent)]
+    File(#[from] PathError),
+    /// Two interfaces have the same hardware address.
+    #[error(transparent)]
+    Mac(#[from] MacError),
     /// The manifest could not be put into words.
     #[error("cannot write the manifest")]
     ManifestForm(#[from] serde_json::Error),
@@ -168,6 +180,12 @@ pub enum HostError {
         expected: Blake3Digest,
         /// The digest of the file.
         found: Blake3Digest,
+    },
+    /// Two machines would be known by the same number or key.
+    #[error("its machine-id or an ssh host key is that of `{other}` too")]
+    SameIdentity {
+        /// The other host.
+        other: String,
     },
     /// The machine cannot be defined so.
     #[error(transparent)]

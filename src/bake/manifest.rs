@@ -26,6 +26,8 @@ pub struct Manifest {
     pub templates: Vec<TemplateRecord>,
     /// Every host, in the project's order.
     pub hosts: Vec<HostRecord>,
+    /// The files that lie beside the hosts and tell others of them.
+    pub files: Vec<LaunchRecord>,
 }
 
 /// A program and its version.

@@ -10,13 +10,16 @@ use super::diff::{FileDiff, diff};
 use super::error::{BakeError, HostError, HostFailure, gather};
 use super::guest_view::ExtView;
 use super::host_files::FilesDirectory;
+use super::identity::{Identity, IdentitySource};
 use super::need::{self, Need};
+use super::network_files::{self, NetworkFile, Numbers};
 use super::size::image_len;
 use super::template::Source;
+use super::told::Told;
 use crate::base::digest::Sha256Digest;
 use crate::base::{FileKind, GuestPath, Origin, Timestamp};
 use crate::edit::{EditList, EditedView, Effect, GuestView as _, effective};
-use crate::guest::{self, GuestContext};
+use crate::guest::{self, GuestContext, GuestIdentity};
 use crate::launch::{self, DomainSpec, LaunchFile, LaunchSettings};
 use crate::plugin::Guests;
 use crate::project::{Host, HostName, Project};
@@ -42,6 +45,8 @@ pub struct Request<'a> {
     pub projects: &'a Projects,
     /// What machines are started with on this server; the directory in it counts for nothing.
     pub launch: &'a LaunchSettings,
+    /// The key that machine-ids, ssh host keys and hardware addresses follow from.
+    pub identity: &'a Identity,
     /// The time that every edit gets; `None` for that of the template's own last change.
     pub now: Option<Timestamp>,
 }
@@ -52,7 +57,9 @@ pub struct Plan<'a> {
     pub(super) project: &'a Project,
     pub(super) project_text: &'a [u8],
     pub(super) sources: BTreeMap<String, Arc<Source>>,
+    pub(super) identity: &'a Identity,
     hosts: Vec<HostPlan>,
+    network_files: Vec<NetworkFile>,
 }
 
 /// What a bake will do to one host.
@@ -73,6 +80,12 @@ pub struct HostPlan {
     pub root_partition: Option<u32>,
     /// The length of the template in bytes.
     pub template_len_bytes: u64,
+    /// The family of distributions that the guest belongs to.
+    pub family: Told,
+    /// What configures its network.
+    pub renderer: Option<Told>,
+    /// What starts it.
+    pub init: Option<Told>,
     /// The length of the root image in bytes.
     pub len_bytes: u64,
     /// The length of the swap image in bytes.
@@ -85,6 +98,9 @@ pub struct HostPlan {
     pub files: Vec<FilePlan>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// What the guest is known by.
+    #[serde(skip)]
+    pub identity: GuestIdentity,
     #[serde(skip)]
     pub(super) edits: EditList,
     /// The files to lay beside the images.
@@ -127,6 +143,7 @@ pub struct FilePlan {
 pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
     let mut failures = Vec::new();
     let sources = open_sources(request, &mut failures);
+    let numbers = Numbers::of(request.project, &request.identity.key)?;
     let planned: Vec<Result<HostPlan, HostFailure>> = request
         .project
         .hosts
@@ -135,7 +152,7 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
             let wanted = Wanted::of(request, host);
             let source = sources.get(&wanted.key())?;
             Some(
-                plan_host(request, host, &wanted, source).map_err(|error| HostFailure {
+                plan_host(request, &numbers, host, &wanted, source).map_err(|error| HostFailure {
                     hosts: vec![host.name.clone()],
                     error: Box::new(error),
                 }),
@@ -143,12 +160,17 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
         })
         .collect();
     let hosts = gather(planned, &mut failures);
+    failures.extend(network_files::same_identities(&hosts));
     if failures.is_empty() {
+        let directory = request.projects.project(&request.project.name)?.directory();
+        let network_files = network_files::files(request.project, &hosts, &numbers, &directory);
         return Ok(Plan {
             project: request.project,
             project_text: request.project_text,
             sources,
+            identity: request.identity,
             hosts,
+            network_files,
         });
     }
     Err(BakeError::hosts(failures, request.project.hosts.len()))
@@ -179,12 +201,18 @@ impl Plan<'_> {
         recovered.map(note).collect()
     }
 
+    /// The files that lie beside the hosts.
+    pub fn network_files(&self) -> &[NetworkFile] {
+        &self.network_files
+    }
+
     /// Tells every change of `host`'s guest files as diffs.
     pub fn diff(&self, host: &HostPlan) -> Result<Vec<FileDiff>, BakeError> {
         let Some(source) = self.sources.get(&host.source) else {
             return Ok(Vec::new());
         };
-        diff(&ExtView(source.fs()), &host.edits).map_err(|error| {
+        let known = self.identity.source != IdentitySource::Drawn;
+        diff(&ExtView(source.fs()), &host.edits, known).map_err(|error| {
             let failure = HostFailure {
                 hosts: vec![host.name.clone()],
                 error: Box::new(error.into()),
@@ -255,6 +283,7 @@ fn open_sources(request: &Request<'_>, failures: &mut Vec<HostFailure>) -> BTree
 /// Plans one host.
 fn plan_host(
     request: &Request<'_>,
+    numbers: &Numbers,
     host: &Host,
     wanted: &Wanted<'_>,
     source: &Source,
@@ -268,6 +297,9 @@ fn plan_host(
         root_file_system: source.root_file_system(),
         root_names: &source.root_names(),
         files: &files,
+        identity: &request.identity.key,
+        macs: &numbers.macs,
+        addresses: &numbers.addresses,
     };
     let mut configured = guest::configure(request.project, host, &view, &context)?;
     if let Some(plugins) = request.plugins {
@@ -280,7 +312,7 @@ fn plan_host(
     let len = image_len(&host.size, source, needed)?;
     warnings.extend(len.warning);
     let needs = need::of(source, needed, &files, source.root_len_bytes(len.len_bytes)?)?;
-    let domain = domain(request, host, root_partition)?;
+    let domain = domain(request, numbers, host, root_partition)?;
     Ok(HostPlan {
         name: host.name.clone(),
         template: source.template().name().to_string(),
@@ -288,12 +320,20 @@ fn plan_host(
         file_system: fs.superblock().type_name(),
         root_partition,
         template_len_bytes,
+        family: Told::new(configured.family.value.name(), configured.family.reason),
+        renderer: configured
+            .renderer
+            .map(|told| Told::new(told.value.name(), told.reason)),
+        init: configured
+            .init
+            .map(|told| Told::new(told.value.name(), told.reason)),
         len_bytes: len.len_bytes,
         swap_len_bytes: host.swap.as_ref().map(|swap| swap.value.0),
         blocks: needs.blocks,
         inodes: needs.inodes,
         files,
         warnings,
+        identity: configured.identity,
         edits: configured.edits,
         launch: launch::files(&domain),
         domain,
@@ -302,11 +342,17 @@ fn plan_host(
 }
 
 /// How `host` is started and stopped.
-fn domain(request: &Request<'_>, host: &Host, root_partition: Option<u32>) -> Result<DomainSpec, HostError> {
+fn domain(
+    request: &Request<'_>,
+    numbers: &Numbers,
+    host: &Host,
+    root_partition: Option<u32>,
+) -> Result<DomainSpec, HostError> {
     let places = request.projects.project(&request.project.name)?;
     let settings = LaunchSettings {
         directory: places.host(&host.name).directory().to_path_buf(),
         root_partition,
+        macs: Some(Arc::clone(&numbers.macs)),
         ..request.launch.clone()
     };
     Ok(launch::specify(request.project, host, &settings)?)

@@ -9,12 +9,13 @@ use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, Pa
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::error::{BakeError, HostError, HostFailure, gather};
-use super::manifest::{FORMAT, HostRecord, Manifest, ProjectRecord, TemplateRecord, Tool};
+use super::manifest::{FORMAT, HostRecord, LaunchRecord, Manifest, ProjectRecord, TemplateRecord, Tool};
 use super::plan::{HostPlan, Plan};
 use super::template::Source;
 use super::worker::{Shared, bake_batch};
 use crate::base::ByteSize;
-use crate::base::atomic::Durability;
+use crate::base::atomic::{self, Durability};
+use crate::base::digest::Sha256Digest;
 use crate::base::report::Reporter;
 use crate::image::{BaseImage, RawWriter};
 use crate::launch;
@@ -72,6 +73,8 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, Bake
         writer: RawWriter::new(),
         execution,
     };
+    plan.identity
+        .keep(shared.workspace.places(), execution.durability)?;
     let total = plan.hosts().len();
     execution.reporter.begin(total);
     let mut failures = Vec::new();
@@ -103,6 +106,7 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, Bake
         },
         templates: distinct(templates),
         hosts,
+        files: write_network_files(plan, &shared)?,
     };
     let domains = plan.hosts().iter().map(|host| host.domain.clone()).collect();
     let launch = launch::project_spec(plan.project, domains);
@@ -124,6 +128,23 @@ fn distinct(mut records: Vec<TemplateRecord>) -> Vec<TemplateRecord> {
     records.sort();
     records.dedup();
     records
+}
+
+/// Writes the files that lie beside the hosts.
+fn write_network_files(plan: &Plan<'_>, shared: &Shared<'_>) -> Result<Vec<LaunchRecord>, BakeError> {
+    shared.workspace.unseal()?;
+    let directory = shared.workspace.places().directory();
+    plan.network_files()
+        .iter()
+        .map(|file| {
+            let content = file.content.as_bytes();
+            atomic::write(&directory.join(&file.name), content, shared.execution.durability)?;
+            Ok(LaunchRecord {
+                file: file.name.clone(),
+                sha256: Sha256Digest::of(content),
+            })
+        })
+        .collect()
 }
 
 /// Reads every template; hosts whose template cannot be read fail together.

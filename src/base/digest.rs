@@ -12,6 +12,15 @@ use sha2::{Digest as _, Sha256};
 pub struct Sha256Digest([u8; 32]);
 
 impl Sha256Digest {
+    /// The digest's first `N` bytes, at most 32.
+    pub fn first<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        for (byte, own) in bytes.iter_mut().zip(self.0) {
+            *byte = own;
+        }
+        bytes
+    }
+
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())

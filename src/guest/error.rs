@@ -12,18 +12,27 @@ pub enum GuestError {
     /// The image does not yield a file.
     #[error(transparent)]
     View(#[from] ViewError),
-    /// The template holds another family of distributions.
-    #[error("the template holds {found}, and only Debian and Ubuntu can be configured ({reason})")]
-    NotDebian {
+    /// The template holds a distribution of no known family.
+    #[error(
+        "the template holds {found}, which is of no family that is known here ({reason}); choose the nearest one by \
+         the keyword `family`"
+    )]
+    ForeignFamily {
         /// The distribution's name for itself.
         found: String,
         /// The file that says so.
         reason: String,
     },
+    /// The template could be of several families.
+    #[error("the template could be {}; choose one by the keyword `family`", evidence.join(", or "))]
+    SeveralFamilies {
+        /// Each family with its evidence.
+        evidence: Vec<String>,
+    },
     /// The template holds nothing by which a distribution is known.
     #[error(
-        "the template has none of `/etc/os-release`, `/usr/lib/os-release`, `/etc/debian_version`: no Debian or \
-         Ubuntu system"
+        "the template has no `/etc/os-release` nor anything else by which a distribution is known; choose its family \
+         by the keyword `family`"
     )]
     UnknownFamily,
     /// A configuration file is something else than a regular file.
@@ -126,6 +135,54 @@ pub enum GuestError {
         /// The project's line.
         origin: Origin,
     },
+    /// A primary group is asked for by a number that no group has, and the group of the account's name has another.
+    #[error("no group has gid {gid}, which `{user}` asks for, and the group `{user}` has another ({origin})")]
+    NoGroupNumber {
+        /// The user.
+        user: String,
+        /// The number.
+        gid: u32,
+        /// The project's line.
+        origin: Origin,
+    },
+    /// An account is to be in a group that is not there.
+    #[error("`{user}` asks for group `{group}`, which neither the template nor the project has ({origin})")]
+    UnknownGroup {
+        /// The user.
+        user: String,
+        /// The group.
+        group: String,
+        /// The project's line.
+        origin: Origin,
+    },
+    /// Two accounts would use the same subordinate numbers.
+    #[error("`{user}` and `{other}` would share numbers in `{file}` ({origin})")]
+    SharedNumbers {
+        /// The file.
+        file: &'static str,
+        /// The user.
+        user: String,
+        /// Who has the numbers.
+        other: String,
+        /// The project's line.
+        origin: Origin,
+    },
+    /// A rule that would break the file of rules.
+    #[error("`{rule}` is no rule for sudo: `HOSTS=(USERS) COMMANDS` is expected for `{user}` ({origin})")]
+    BadSudoRule {
+        /// The user.
+        user: String,
+        /// The rule.
+        rule: String,
+        /// The project's line.
+        origin: Origin,
+    },
+    /// A rule for a program that the template does not have.
+    #[error("the template has no `/etc/sudoers`: it lacks `sudo`, for which there are rules ({origin})")]
+    NoSudo {
+        /// The project's line.
+        origin: Origin,
+    },
     /// A group lists someone who is no user of the guest.
     #[error(
         "group `{group}` lists `{member}`, who is a user of neither the template nor the project ({origin})"
@@ -140,8 +197,8 @@ pub enum GuestError {
     },
     /// Nothing of the template configures a network.
     #[error(
-        "the template has none of ifupdown, netplan, systemd-networkd and NetworkManager, and `{}` has interfaces; \
-         install one in the template, or choose by the keyword `renderer`", origin.text
+        "the template has none of ifupdown, netplan, systemd-networkd, NetworkManager, network-scripts and wicked, and \
+         `{}` has interfaces; install one in the template, or choose by the keyword `renderer`", origin.text
     )]
     NoRenderer {
         /// Where the host's block begins.
@@ -158,21 +215,30 @@ pub enum GuestError {
         /// Where the host's block begins.
         origin: Origin,
     },
-    /// The network is configured by a program whose files are not written.
-    #[error(
-        "the template's network is configured by `{renderer}`, for {reason}, and only the files of `ifupdown` are \
-         written ({origin})"
-    )]
-    OtherRenderer {
+    /// A VLAN lies on an interface that the host does not have.
+    #[error("`{interface}` is a VLAN on `{parent}`, and the host has no such interface ({origin})")]
+    NoParent {
+        /// The VLAN.
+        interface: String,
+        /// The interface that is to carry it.
+        parent: String,
+        /// The project's line.
+        origin: Origin,
+    },
+    /// The program that configures the network cannot do what the project asks.
+    #[error("{what} of `{interface}` cannot be written for `{renderer}` in this template ({origin})")]
+    CannotRender {
+        /// What cannot be done.
+        what: &'static str,
+        /// The interface.
+        interface: String,
         /// The renderer.
         renderer: Renderer,
-        /// By what it was told.
-        reason: String,
-        /// Where the host's block begins.
+        /// The project's line.
         origin: Origin,
     },
     /// There are lines to run, and nothing of the template is known to run them.
-    #[error("the template has neither systemd nor sysvinit, which would run `{}` ({origin})", origin.text)]
+    #[error("the template has none of systemd, sysvinit, OpenRC and busybox's init, which would run `{}` ({origin})", origin.text)]
     NoInit {
         /// The first of the lines.
         origin: Origin,

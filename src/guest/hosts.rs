@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::base::Origin;
 use crate::edit::{Attributes, Edit, EditList, GuestView};
-use crate::project::{Host, InterfaceAddress, Project};
+use crate::project::{AddressBook, Host, Project};
 
 use super::error::GuestError;
 use super::target::Target;
@@ -24,6 +24,7 @@ pub(super) fn configure(
     project: &Project,
     host: &Host,
     view: &dyn GuestView,
+    addresses: &AddressBook,
 ) -> Result<EditList, GuestError> {
     let target = Target::open(view, "/etc/hosts")?;
     let mut content = target.content.unwrap_or_else(|| DEFAULT.to_vec());
@@ -31,7 +32,7 @@ pub(super) fn configure(
         content.splice(..0, *b"127.0.0.1\tlocalhost\n");
     }
     let mut origins = vec![host.origin.clone()];
-    let block = block(project, host, &mut origins);
+    let block = block(project, host, addresses, &mut origins);
     // Another name for the own address is the template's, from before it was copied.
     let content = with_block(&content, &block, |line| words(line).next() != Some(OWN_NAME));
     let mut edit = Edit::file(target.path, content, Attributes::default(), host.origin.clone());
@@ -49,26 +50,25 @@ fn names_localhost(line: &[u8]) -> bool {
 
 /// The host's own name, then every static address of the project. A machine's first static interface has its bare
 /// name, the others have `NAME-INTERFACE`.
-fn block(project: &Project, host: &Host, origins: &mut Vec<Origin>) -> String {
+fn block(project: &Project, host: &Host, addresses: &AddressBook, origins: &mut Vec<Origin>) -> String {
     let mut block = format!("127.0.1.1\t{}\n", host.name);
     for other in &project.hosts {
         let mut first = true;
+        let mut is_known = false;
         for interface in &other.interfaces {
-            let Some(address) = &interface.address else {
-                continue;
-            };
-            let InterfaceAddress::Static(ip) = address.value else {
-                continue;
-            };
+            let known = addresses.addresses(other, interface);
             let name = &other.name;
-            let written = if first {
-                writeln!(block, "{ip}\t{name} {name}.{}", project.name)
-            } else {
-                writeln!(block, "{ip}\t{name}-{}", interface.name)
-            };
-            written.expect("writing to a string does not fail");
-            first = false;
-            origins.push(address.origin.clone());
+            for (ip, origin) in known {
+                let written = if first {
+                    writeln!(block, "{ip}\t{name} {name}.{}", project.name)
+                } else {
+                    writeln!(block, "{ip}\t{name}-{}", interface.name)
+                };
+                written.expect("writing to a string does not fail");
+                is_known = true;
+                origins.push(origin);
+            }
+            first &= !is_known;
         }
     }
     block

@@ -6,8 +6,8 @@
 //! links lead inside the image only, files are read with a limit, and anything that is no regular file is refused.
 //!
 //! ```text
-//!   family -> hostname -> users, groups -> network -> hosts -> fstab -> resolver
-//!          -> files -> modules -> startup, shutdown -> root password               one EditList in the end
+//!   family, init -> hostname -> identity -> users, groups -> network -> hosts -> fstab -> resolver
+//!          -> files -> modules -> startup, shutdown -> root password -> labels     one EditList in the end
 //! ```
 
 mod accounts;
@@ -18,6 +18,8 @@ mod fstab;
 mod host_files;
 mod hostname;
 mod hosts;
+mod identity;
+mod labels;
 mod modules;
 mod network;
 mod resolver;
@@ -28,11 +30,13 @@ mod warning;
 
 pub use error::GuestError;
 pub use host_files::{HostFiles, HostFilesError, HostNode, HostNodeKind};
+pub use identity::{GuestIdentity, HostKey};
 pub use warning::GuestWarning;
 
-use crate::base::Timestamp;
+use crate::base::{IdentityKey, Timestamp};
 use crate::edit::{EditList, EditedView, GuestView};
-use crate::project::{Host, Project, Renderer};
+pub use crate::project::Family;
+use crate::project::{AddressBook, Host, MacTable, Project, Renderer};
 
 /// What the configuration of a guest depends on beside its project and its template.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +50,12 @@ pub struct GuestContext<'a> {
     pub root_names: &'a [String],
     /// The sources of the keyword `files`.
     pub files: &'a dyn HostFiles,
+    /// What machine-ids, keys and salts follow from.
+    pub identity: &'a IdentityKey,
+    /// The hardware address of every interface of the project.
+    pub macs: &'a MacTable,
+    /// The addresses that the project's machines are known by.
+    pub addresses: &'a AddressBook,
 }
 
 /// The file systems that a root can be.
@@ -70,6 +80,8 @@ pub struct Configured {
     pub renderer: Option<Detected<Renderer>>,
     /// What starts it; `None` where that is unclear and of no concern.
     pub init: Option<Detected<Init>>,
+    /// What the guest is known by.
+    pub identity: GuestIdentity,
     /// What a person should know.
     pub warnings: Vec<GuestWarning>,
 }
@@ -83,16 +95,6 @@ pub struct Detected<T> {
     pub reason: String,
 }
 
-/// The families of distributions that can be configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Family {
-    /// Debian and what is made from it.
-    Debian,
-    /// Ubuntu and what is made from it.
-    Ubuntu,
-}
-
 /// The programs that a guest can start with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +103,22 @@ pub enum Init {
     Systemd,
     /// The init of System V, or one that runs its scripts.
     Sysvinit,
+    /// `OpenRC`.
+    Openrc,
+    /// Busybox's init, which goes by `/etc/inittab`.
+    Busybox,
+}
+
+impl Init {
+    /// The init's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Systemd => "systemd",
+            Self::Sysvinit => "sysvinit",
+            Self::Openrc => "openrc",
+            Self::Busybox => "busybox",
+        }
+    }
 }
 
 impl RootFileSystem {
@@ -131,30 +149,53 @@ pub fn configure(
     view: &dyn GuestView,
     context: &GuestContext<'_>,
 ) -> Result<Configured, GuestError> {
-    let family = family::detect(view)?;
-    let now = context.now;
+    let family = family::detect(host, view)?;
+    let init = startup::detect(view)?;
     let mut stages = Stages {
         view,
         edits: EditList::new(),
     };
     let mut warnings = Vec::new();
-    stages.run(|view| hostname::configure(host, view))?;
-    stages.run(|view| accounts::configure(host, view, now, &mut warnings))?;
-    let renderer = stages.ask(|view| network::configure(host, view, &mut warnings))?;
-    stages.run(|view| hosts::configure(project, host, view))?;
+    let guest = Guest {
+        project,
+        host,
+        family: family.value,
+        init: init.as_ref().map(|init| init.value),
+        macs: context.macs,
+    };
+    stages.run(|view| hostname::configure(&guest, view))?;
+    let identity = stages.ask(|view| identity::configure(project, host, view, context.identity))?;
+    stages.run(|view| {
+        accounts::configure(host, &accounts::Stage::new(project, view, context), &mut warnings)
+    })?;
+    let renderer = stages.ask(|view| network::configure(&guest, view, &mut warnings))?;
+    stages.run(|view| hosts::configure(project, host, view, context.addresses))?;
     stages.run(|view| fstab::configure(host, view, context.root_file_system, context.root_names))?;
-    stages.run(|view| resolver::configure(host, view))?;
+    let renders = renderer.as_ref().map(|renderer| renderer.value);
+    stages.run(|view| resolver::configure(host, renders, view))?;
     stages.run(|view| files::configure(host, view, context.files))?;
-    stages.run(|view| modules::configure(host, view))?;
-    let init = stages.ask(|view| startup::configure(host, view))?;
-    stages.run(|view| accounts::root_password(host, view, now))?;
+    stages.run(|view| modules::configure(&guest, view, &mut warnings))?;
+    stages.run(|view| startup::configure(&guest, view))?;
+    stages.run(|view| accounts::root_password(host, &accounts::Stage::new(project, view, context)))?;
+    stages.run(|view| labels::configure(view, &mut warnings))?;
     Ok(Configured {
         edits: stages.edits,
         family,
         renderer,
         init,
+        identity,
         warnings,
     })
+}
+
+/// A guest that is being configured.
+struct Guest<'a> {
+    project: &'a Project,
+    host: &'a Host,
+    family: Family,
+    /// What starts it; `None` where that is unclear.
+    init: Option<Init>,
+    macs: &'a MacTable,
 }
 
 /// The edits so far, and the template below them.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::base::{GuestPath, Origin};
 use crate::edit::{Attributes, Edit, EditList, GuestView};
-use crate::project::Host;
+use crate::project::{Host, Renderer};
 
 use super::error::GuestError;
 use super::target::{self, Target};
@@ -13,20 +13,38 @@ use super::target::{self, Target};
 const PATH: &str = "/etc/resolv.conf";
 
 /// Writes `/etc/resolv.conf`, if the project names a server. A link to a file that a service of the guest makes at
-/// start, such as systemd-resolved's stub, is replaced by a file, since the project's word would be lost otherwise.
-pub(super) fn configure(host: &Host, view: &dyn GuestView) -> Result<EditList, GuestError> {
+/// start stays where `renderer` hands the servers to that service; elsewhere it is replaced by a file, since the
+/// project's word would be lost otherwise.
+pub(super) fn configure(
+    host: &Host,
+    renderer: Option<Renderer>,
+    view: &dyn GuestView,
+) -> Result<EditList, GuestError> {
     let mut edits = EditList::new();
-    let Some(first) = host.nameservers.first() else {
+    let Some(first) = host.nameservers.first().map(|server| &server.origin) else {
         return Ok(edits);
     };
     let mut content = String::new();
     let mut origins = Vec::new();
+    if !host.search.is_empty() {
+        let domains: Vec<&str> = host.search.iter().map(|domain| domain.value.as_str()).collect();
+        writeln!(content, "search {}", domains.join(" ")).expect("writing to a string does not fail");
+        origins.extend(host.search.iter().map(|domain| domain.origin.clone()));
+        origins.dedup();
+    }
     for server in &host.nameservers {
         writeln!(content, "nameserver {}", server.value).expect("writing to a string does not fail");
         origins.push(server.origin.clone());
     }
     let link = GuestPath::literal(PATH);
     let path = if target::is_volatile(&view.resolve(&link)?) {
+        let is_told = matches!(
+            renderer,
+            Some(Renderer::Networkd | Renderer::Netplan | Renderer::NetworkManager | Renderer::Wicked)
+        );
+        if is_told && !host.interfaces.is_empty() {
+            return Ok(edits);
+        }
         let text = view.read_link(&link)?.unwrap_or_default();
         origins.push(Origin::implied(&format!(
             "instead of the link to `{}`, which is made anew at every start",
@@ -36,7 +54,7 @@ pub(super) fn configure(host: &Host, view: &dyn GuestView) -> Result<EditList, G
     } else {
         Target::open(view, PATH)?.path
     };
-    let mut edit = Edit::file(path, content, Attributes::default(), first.origin.clone());
+    let mut edit = Edit::file(path, content, Attributes::default(), first.clone());
     edit.origins = origins;
     edits.push(edit);
     Ok(edits)

@@ -51,6 +51,53 @@ pub(super) fn with_block(content: &[u8], block: &str, keep: impl Fn(&[u8]) -> bo
     written
 }
 
+/// The same, but a block that is not there yet comes first of all.
+pub(super) fn with_block_first(content: &[u8], block: &str) -> Vec<u8> {
+    let all = lines(content);
+    let has_block = (0..all.len()).any(|place| block_length(&all[place..]).is_some());
+    if has_block {
+        return with_block(content, block, |_| true);
+    }
+    let mut written = Vec::with_capacity(content.len() + block.len() + 64);
+    push_block(&mut written, block);
+    written.extend_from_slice(content);
+    if !content.is_empty() && !content.ends_with(b"\n") {
+        written.push(b'\n');
+    }
+    written
+}
+
+/// Whether a file of shell assignments sets `key`.
+pub(super) fn has_assignment(content: &[u8], key: &str) -> bool {
+    lines(content).into_iter().any(|line| is_assignment(line, key))
+}
+
+/// A file of shell assignments in which `key` is set to `value`, which needs no quotes: in place of the line that sets
+/// it, else at the end.
+pub(super) fn with_assignment(content: &[u8], key: &str, value: &str) -> Vec<u8> {
+    let mut written = Vec::with_capacity(content.len() + key.len() + value.len() + 2);
+    let mut done = false;
+    let assignment = format!("{key}={value}\n");
+    for line in lines(content) {
+        if !is_assignment(line, key) {
+            written.extend_from_slice(line);
+            written.push(b'\n');
+        } else if !done {
+            written.extend_from_slice(assignment.as_bytes());
+            done = true;
+        }
+    }
+    if !done {
+        written.extend_from_slice(assignment.as_bytes());
+    }
+    written
+}
+
+fn is_assignment(line: &[u8], key: &str) -> bool {
+    let rest = line.trim_ascii_start().strip_prefix(key.as_bytes());
+    rest.is_some_and(|rest| rest.starts_with(b"="))
+}
+
 /// How many of `lines` our block takes, if it begins at the first. A beginning that is followed by another one before
 /// the end is a foreign line.
 fn block_length(lines: &[&[u8]]) -> Option<usize> {

@@ -33,6 +33,28 @@ pub enum GuestWarning {
         /// The address's line.
         origin: Origin,
     },
+    /// An account is to be closed on a day, and the template has no place to say so.
+    #[error("the template has no `/etc/shadow`, so that `{user}` does not expire ({origin})")]
+    NoExpiry {
+        /// The user.
+        user: String,
+        /// The project's line.
+        origin: Origin,
+    },
+    /// The guest labels its files at the first start.
+    #[error("the template uses SELinux: new files get their labels at the first start, which takes longer")]
+    Relabels,
+    /// Kernel modules are listed where the guest may not look.
+    #[error("nothing in the template is known to load the modules of `{path}`")]
+    ModulesUnread {
+        /// The list.
+        path: GuestPath,
+    },
+    /// The template's rules of sudo do not read the directory in which ours lie.
+    #[error(
+        "the template's `/etc/sudoers` does not include `/etc/sudoers.d`, so that its rules are not read"
+    )]
+    SudoersNotIncluded,
     /// A file of the template configures an interface of the project.
     #[error("`{path}` of the template configures `{interface}` too")]
     ConfiguredTwice {

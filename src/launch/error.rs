@@ -1,22 +1,14 @@
 //! What stands against a machine's definition.
 
 use crate::base::Origin;
+use crate::project::MacError;
 
 /// Says why a machine cannot be defined as its project asks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LaunchError {
     /// Two interfaces of the project have the same hardware address.
-    #[error("`{mac}` is the hardware address of {first} and of {second} ({origin})")]
-    DuplicateMac {
-        /// The address.
-        mac: String,
-        /// The first interface, as `HOST INTERFACE`.
-        first: String,
-        /// The second one.
-        second: String,
-        /// The project's line for the second.
-        origin: Origin,
-    },
+    #[error(transparent)]
+    Mac(#[from] MacError),
     /// An interface is plugged into a switch that the project has not.
     #[error("the project has no switch `{switch}` ({origin})")]
     UnknownSwitch {

@@ -15,7 +15,6 @@
 mod command;
 mod console;
 mod error;
-mod mac;
 mod net;
 mod process;
 mod project_spec;
@@ -29,6 +28,7 @@ mod uml;
 mod xen;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use command::{CommandLine, LaunchHost};
 pub use error::LaunchError;
@@ -36,9 +36,7 @@ pub use project_spec::{FORMAT, Hook, Moment, ProjectSpec, SwitchKind, SwitchSpec
 pub use spec::{Attachment, Disk, DomainSpec, Kernel, Vif};
 
 use crate::base::Origin;
-use crate::project::{DiskUse, ExtraMount, Host, Interface, InterfaceAddress, Platform, Project};
-
-use mac::MacTable;
+use crate::project::{DiskUse, ExtraMount, Host, Interface, InterfaceAddress, MacTable, Platform, Project};
 
 /// What a definition depends on beside the project: the server's files and bridges.
 #[derive(Debug, Clone)]
@@ -59,6 +57,8 @@ pub struct LaunchSettings {
     pub ramdisk: Option<String>,
     /// The bridge to the local network, for interfaces that name neither bridge nor switch.
     pub lan_bridge: String,
+    /// The hardware address of every interface of the project; `None` makes them from the names.
+    pub macs: Option<Arc<MacTable>>,
 }
 
 impl LaunchSettings {
@@ -74,6 +74,7 @@ impl LaunchSettings {
             kernel: "/vmlinuz".to_owned(),
             ramdisk: Some("/initrd.img".to_owned()),
             lan_bridge: "xenbr0".to_owned(),
+            macs: None,
         }
     }
 }
@@ -213,10 +214,14 @@ fn kernel(host: &Host, settings: &LaunchSettings) -> Result<Option<Kernel>, Laun
 
 /// The interfaces by number, so that the guest calls them as the project does.
 fn vifs(project: &Project, host: &Host, settings: &LaunchSettings) -> Result<Vec<Vif>, LaunchError> {
-    let macs = MacTable::assign(project)?;
+    let macs = match &settings.macs {
+        Some(macs) => Arc::clone(macs),
+        None => Arc::new(MacTable::assign(project, None)?),
+    };
     let mut interfaces: Vec<(Option<u32>, &Interface)> = host
         .interfaces
         .iter()
+        .filter(|interface| interface.vlan.is_none())
         .map(|interface| (ethernet_number(&interface.name), interface))
         .collect();
     interfaces.sort_by_key(|(number, _)| number.unwrap_or(u32::MAX));

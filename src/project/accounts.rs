@@ -1,10 +1,9 @@
 //! The blocks of a host whose lines are records: users, groups, modules, files and mounts.
 
-use std::collections::BTreeMap;
-
-use super::model::{Account, ExtraMount, FileCopy, Group};
+use super::model::{ExtraMount, FileCopy, Group};
 use super::problem::Problem;
 use super::section::{Content, Entry, Section};
+use super::users;
 use super::values::Values;
 use crate::base::Sourced;
 use crate::lang::Word;
@@ -12,52 +11,11 @@ use crate::lang::Word;
 /// Reports what is wrong with the records of a block that may have no host.
 pub(super) fn check(section: &Section, values: &mut Values<'_>) {
     if !section.per_host() {
-        drop(users(section, values));
+        drop(users::users(section, values));
         drop(groups(section, values));
         drop(files(section, values));
         drop(mounts(section, values));
     }
-}
-
-/// The accounts; a later line for a name changes the earlier one, which keeps its place.
-pub(super) fn users(section: &Section, values: &mut Values<'_>) -> Vec<Sourced<Account>> {
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    let mut users: Vec<Sourced<Account>> = Vec::new();
-    for entry in records(section, "users") {
-        let Some(account) = user(entry, values) else {
-            continue;
-        };
-        let name = account.name.clone();
-        let account = values.sourced(account, entry.key.span);
-        if let Some(place) = places.get(&name) {
-            users[*place] = account;
-        } else {
-            places.insert(name, users.len());
-            users.push(account);
-        }
-    }
-    users
-}
-
-fn user(entry: &Entry, values: &mut Values<'_>) -> Option<Account> {
-    let name = values.account_name(&entry.key, "user");
-    let words = entry.value()?;
-    surplus(entry, 3, "a password hash, a home directory and a number", values);
-    let password_hash = words.first().and_then(|word| values.hash(word));
-    let home = words.get(1).and_then(|word| values.guest_path(word));
-    let uid = words.get(2).and_then(|word| {
-        let uid = word.text.parse().ok().filter(|uid| *uid < u32::MAX);
-        if uid.is_none() {
-            values.bad_word(word, "a user number");
-        }
-        uid
-    });
-    Some(Account {
-        name: name?,
-        password_hash,
-        home,
-        uid,
-    })
 }
 
 /// The groups with their members, each named once.
@@ -168,7 +126,7 @@ fn records<'s>(section: &'s Section, name: &str) -> impl Iterator<Item = &'s Ent
         .filter(|entry| matches!(entry.content, Content::Value(_)) && !entry.is_definition)
 }
 
-fn surplus(entry: &Entry, taken: usize, what: &'static str, values: &mut Values<'_>) {
+pub(super) fn surplus(entry: &Entry, taken: usize, what: &'static str, values: &mut Values<'_>) {
     if let Some(word) = entry.value().and_then(|words| words.get(taken)) {
         let keyword = entry.key.text.to_string();
         values.report(Problem::SurplusWords { keyword, taken: what }, word.span);

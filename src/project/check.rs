@@ -1,10 +1,10 @@
 //! What is wrong between blocks: names that nothing defines, addresses given twice, gateways out of reach.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::inherit::{Effective, Member};
 use super::problem::Problem;
@@ -28,7 +28,7 @@ pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
 struct Checker<'a, 'v> {
     switches: BTreeSet<&'a str>,
     /// Each fixed address with its place and its host.
-    addresses: BTreeMap<Ipv4Addr, (Span, Arc<str>)>,
+    addresses: BTreeMap<IpAddr, (Span, Arc<str>)>,
     /// Each hardware address with its place and its host.
     macs: BTreeMap<String, (Span, Arc<str>)>,
     values: &'a mut Values<'v>,
@@ -47,22 +47,23 @@ impl Checker<'_, '_> {
     fn interface(&mut self, host: &Arc<str>, name: &str, section: &Section) {
         self.switch(section);
         self.mac(host, section);
+        for keyword in ["address6", "addresses"] {
+            let Some(entry) = section.setting(keyword) else {
+                continue;
+            };
+            for word in entry.value().unwrap_or_default() {
+                if let Ok(network) = word.text.parse::<IpNet>() {
+                    self.address(host, network.addr(), word.span);
+                }
+            }
+        }
         let Some((address, entry)) = address_of(section, "address") else {
             return;
         };
-        let span = entry.value_span();
-        if let Some((first, other)) = self.addresses.get(&address) {
-            let problem = Problem::DuplicateAddress {
-                address: address.to_string(),
-                host: host.to_string(),
-                other: other.to_string(),
-                first: *first,
-            };
-            self.values.report(problem, span);
-        } else {
-            self.addresses.insert(address, (span, Arc::clone(host)));
-        }
-        let Some((mask, _)) = address_of(section, "netmask") else {
+        self.address(host, address.into(), entry.value_span());
+        let prefix = prefix_of(entry).and_then(|len| Ipv4Net::new(address, len).ok());
+        let mask = prefix.map(|network| network.netmask());
+        let Some(mask) = address_of(section, "netmask").map(|(mask, _)| mask).or(mask) else {
             if section.setting("netmask").is_none() {
                 let (host, interface) = (host.to_string(), name.to_owned());
                 self.values
@@ -81,6 +82,21 @@ impl Checker<'_, '_> {
                 network: network.trunc().to_string(),
             };
             self.values.report(problem, entry.value_span());
+        }
+    }
+
+    /// Reports an address that another interface has.
+    fn address(&mut self, host: &Arc<str>, address: IpAddr, span: Span) {
+        if let Some((first, other)) = self.addresses.get(&address) {
+            let problem = Problem::DuplicateAddress {
+                address: address.to_string(),
+                host: host.to_string(),
+                other: other.to_string(),
+                first: *first,
+            };
+            self.values.report(problem, span);
+        } else {
+            self.addresses.insert(address, (span, Arc::clone(host)));
         }
     }
 
@@ -150,5 +166,12 @@ impl Checker<'_, '_> {
 /// The address that `keyword` gives, if it is one; what is none was reported before.
 fn address_of<'s>(section: &'s Section, keyword: &str) -> Option<(Ipv4Addr, &'s Entry)> {
     let entry = section.setting(keyword)?;
-    Some((entry.value()?.first()?.text.parse().ok()?, entry))
+    let text = &entry.value()?.first()?.text;
+    let address = text.split_once('/').map_or(&**text, |(address, _)| address);
+    Some((address.parse().ok()?, entry))
+}
+
+/// The length of the prefix that follows an address.
+fn prefix_of(entry: &Entry) -> Option<u8> {
+    entry.value()?.first()?.text.split_once('/')?.1.parse().ok()
 }

@@ -2,19 +2,20 @@
 
 use super::accounts;
 use super::inherit::Member;
-use super::model::{Host, HostName, Interface, InterfaceAddress, Platform, Renderer, SizeRequest, Terminal};
+use super::interfaces;
+use super::model::{
+    Family, Host, HostKeyKind, HostName, IdentityChoice, Platform, Renderer, SizeRequest, Terminal,
+};
 use super::problem::Problem;
 use super::schema::{self, Place, ValueKind};
 use super::section::{Content, Entry, Section};
 use super::settings::Settings;
+use super::users;
 use super::values::Values;
 use crate::base::{ByteSize, Sourced};
-use crate::diag::Span;
 
 /// How many disks a host may have: one for each letter that a device name has left.
 const DISKS_MAX: usize = 26;
-/// The longest name that Linux takes for an interface.
-const INTERFACE_NAME_MAX: usize = 15;
 
 /// Builds hosts, with the defaults of the settings.
 pub(super) struct Builder<'a, 'v> {
@@ -54,16 +55,17 @@ impl Builder<'_, '_> {
             nameservers: self.nameservers(section),
             root_password: self
                 .values
-                .either(section, "root_password", "root_passwd", |values, entry| {
-                    let word = values.word(entry)?;
-                    values.hash(word)
-                }),
-            users: accounts::users(section, self.values),
+                .either(section, "root_password", "root_passwd", Values::password),
+            users: users::users(section, self.values),
             groups: accounts::groups(section, self.values),
-            interfaces: self.interfaces(section),
+            interfaces: interfaces::interfaces(section, self.values),
             renderer: self.values.setting(section, "renderer", |values, entry| {
                 Renderer::from_name(values.choice(entry, choices_of("renderer"))?)
             }),
+            search: self.words(section, "search"),
+            family: self.family(section),
+            identity: self.identity(section),
+            host_keys: self.host_keys(section),
             startup: self.lines(section, "startup"),
             shutdown: self.lines(section, "shutdown"),
             modules: accounts::modules(section, self.values),
@@ -195,7 +197,7 @@ impl Builder<'_, '_> {
     }
 
     /// The addresses of the nearest block that gives any.
-    fn nameservers(&mut self, section: &Section) -> Vec<Sourced<std::net::Ipv4Addr>> {
+    fn nameservers(&mut self, section: &Section) -> Vec<Sourced<std::net::IpAddr>> {
         let Some(nearest) = section.setting("nameserver") else {
             return Vec::new();
         };
@@ -209,42 +211,47 @@ impl Builder<'_, '_> {
         servers
     }
 
-    fn interfaces(&mut self, section: &Section) -> Vec<Interface> {
-        let Some(network) = section.section("network") else {
-            return Vec::new();
-        };
-        let mut interfaces: Vec<Interface> = network
-            .sections()
-            .filter_map(|(name, section)| self.interface(&name.text, name.span, section))
-            .collect();
-        interfaces.sort_by(|one, other| super::natural::compare(&one.name, &other.name));
-        interfaces
+    fn family(&mut self, section: &Section) -> Option<Sourced<Family>> {
+        self.values.setting(section, "family", |values, entry| {
+            Family::from_name(values.choice(entry, &Family::NAMES)?)
+        })
     }
 
-    fn interface(&mut self, name: &str, span: Span, section: &Section) -> Option<Interface> {
-        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-        if name.len() > INTERFACE_NAME_MAX || !name.bytes().all(is_inner) || name.starts_with(['.', '-']) {
-            let (name, what) = (name.to_owned(), "network interface");
-            let rule = "at most 15 letters, digits, `_`, `.` and `-`";
-            self.values.report(Problem::BadName { name, what, rule }, span);
-            return None;
-        }
-        Some(Interface {
-            name: name.to_owned(),
-            origin: self.values.origin(section.header),
-            address: self.values.setting(section, "address", |values, entry| {
-                if values.word(entry).is_some_and(|word| &*word.text == "dhcp") {
-                    return Some(InterfaceAddress::Dhcp);
-                }
-                values.address(entry).map(InterfaceAddress::Static)
-            }),
-            netmask: self.values.setting(section, "netmask", Values::netmask),
-            broadcast: self.values.setting(section, "broadcast", Values::address),
-            gateway: self.values.setting(section, "gateway", Values::address),
-            switch: self.values.setting(section, "switch", Values::text),
-            bridge: self.values.setting(section, "bridge", Values::one_word),
-            mac: self.values.setting(section, "mac", Values::mac),
+    fn identity(&mut self, section: &Section) -> Sourced<IdentityChoice> {
+        let given = self.values.setting(section, "identity", |values, entry| {
+            IdentityChoice::from_name(values.choice(entry, &IdentityChoice::NAMES)?)
+        });
+        given.unwrap_or(Sourced::implied(IdentityChoice::Own, "default identity"))
+    }
+
+    /// The kinds of ssh host key.
+    fn host_keys(&mut self, section: &Section) -> Option<Sourced<Vec<HostKeyKind>>> {
+        self.values.setting(section, "host_keys", |values, entry| {
+            let words = entry.value()?;
+            let kinds: Option<Vec<HostKeyKind>> = words
+                .iter()
+                .map(|word| {
+                    let kind = HostKeyKind::from_name(&word.text);
+                    if kind.is_none() {
+                        values.bad_word(word, "one of `ed25519`, `ecdsa`, `rsa`");
+                    }
+                    kind
+                })
+                .collect();
+            kinds
         })
+    }
+
+    /// The words of the nearest `keyword`.
+    fn words(&mut self, section: &Section, keyword: &str) -> Vec<Sourced<String>> {
+        let words = section
+            .setting(keyword)
+            .and_then(Entry::value)
+            .unwrap_or_default();
+        words
+            .iter()
+            .map(|word| self.values.sourced(word.text.to_string(), word.span))
+            .collect()
     }
 
     fn lines(&mut self, section: &Section, block: &str) -> Vec<Sourced<String>> {

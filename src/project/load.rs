@@ -6,11 +6,13 @@ use super::extension::Extension;
 use super::host::Builder;
 use super::include;
 use super::inherit::{self, Effective};
+use super::interfaces;
 use super::keywords;
 use super::loader::Loader;
 use super::model::{Host, Project, Switch};
 use super::natural;
 use super::problem::Problem;
+use super::reservation::reservations;
 use super::section::Section;
 use super::settings::Settings;
 use super::values::Values;
@@ -102,11 +104,35 @@ fn build(
         .filter_map(|(name, section)| switch(name, section, values))
         .collect();
     switches.sort_by(|one, other| natural::compare(&one.name, &other.name));
-    Some(Project {
+    let project = Project {
         name: name?,
         hosts,
         switches,
-    })
+        secret: values.setting(&effective.global, "secret", Values::text),
+    };
+    check_reservations(&project, effective, values);
+    Some(project)
+}
+
+/// Reports a switch that has fewer addresses than machines ask it for.
+fn check_reservations(project: &Project, effective: &Effective, values: &mut Values<'_>) {
+    for switch in &project.switches {
+        let without = reservations(project, switch)
+            .into_iter()
+            .find(|made| made.address.is_none());
+        let span = effective
+            .switches
+            .iter()
+            .find(|(name, _)| *name.text == *switch.name);
+        if let (Some(made), Some((name, _))) = (without, span) {
+            let problem = Problem::NoAddressLeft {
+                switch: switch.name.clone(),
+                host: made.host.to_string(),
+                interface: made.interface,
+            };
+            values.report(problem, name.span);
+        }
+    }
 }
 
 fn hosts(effective: &Effective, options: &LoadOptions, values: &mut Values<'_>) -> Vec<Host> {
@@ -160,6 +186,7 @@ fn file_name(word: &Word, what: &'static str, values: &mut Values<'_>) -> Option
 }
 
 fn switch(name: &Word, section: &Section, values: &mut Values<'_>) -> Option<Switch> {
+    interfaces::check_dhcp(section, values);
     let hub = section
         .setting("hub")
         .is_some_and(|entry| values.flag(entry) == Some(true));
@@ -174,5 +201,9 @@ fn switch(name: &Word, section: &Section, values: &mut Values<'_>) -> Option<Swi
         socket: values.setting(section, "socket", Values::text),
         tap: values.setting(section, "tap", Values::one_word),
         service_host: values.setting(section, "service_host", Values::one_word),
+        address: values.setting(section, "address", |values, entry| {
+            values.prefixes(entry)?.first().copied()
+        }),
+        dhcp: interfaces::dhcp_range(section, values),
     })
 }

@@ -18,20 +18,27 @@ pub mod graph;
 mod host;
 mod include;
 mod inherit;
+mod interfaces;
 mod keyword_table;
 mod keywords;
 mod load;
 mod loader;
+mod mac;
 pub mod model;
+mod model_guest;
+mod model_network;
 mod natural;
+mod password;
 mod path;
 mod problem;
 pub mod reference;
+mod reservation;
 pub mod schema;
 mod section;
 mod settings;
 mod show;
 mod use_of_variable;
+mod users;
 mod values;
 mod variable;
 mod wording;
@@ -42,11 +49,14 @@ pub use extension::{Extension, ExtensionBlock, ExtensionKeyword};
 pub use facts::Facts;
 pub use load::{LoadOptions, Loaded, load};
 pub use loader::{FileLoader, LoadError, LoadedFile, Loader, TextLoader};
+pub use mac::{MacError, MacTable};
 pub use model::{
-    Account, ExtraMount, FileCopy, Group, Host, HostName, Interface, InterfaceAddress, Platform, Project,
-    Renderer, RootDevice, SizeRequest, Switch, Terminal,
+    Account, ExtraMount, Family, FileCopy, Group, Host, HostKeyKind, HostName, IdentityChoice, Interface,
+    InterfaceAddress, InterfaceAddress6, Password, Platform, Project, Renderer, RootDevice, Route,
+    SizeRequest, Sudo, Switch, Terminal, Vlan,
 };
 pub use path::Line;
 pub use problem::Problem;
+pub use reservation::{AddressBook, Reservation, reservations};
 pub use settings::{Settings, StatusQuery};
 pub use show::{Shown, show, show_with_origins};

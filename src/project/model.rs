@@ -1,9 +1,14 @@
 //! The project as the later stages see it: plain values, each with the line that set it.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::base::{ByteSize, GuestPath, Origin, Sourced};
+
+pub use super::model_guest::{Account, Family, HostKeyKind, IdentityChoice, Password, Sudo};
+pub use super::model_network::{
+    Interface, InterfaceAddress, InterfaceAddress6, Renderer, Route, Switch, Vlan,
+};
 
 /// A whole project, checked.
 #[derive(Debug, Clone)]
@@ -14,6 +19,8 @@ pub struct Project {
     pub hosts: Vec<Host>,
     /// The switches, sorted by name.
     pub switches: Vec<Switch>,
+    /// The file from which keys and identifiers are derived, as written.
+    pub secret: Option<Sourced<String>>,
 }
 
 /// A host's short name: letters, digits and inner hyphens, at most 63; what the guest calls itself.
@@ -53,9 +60,11 @@ pub struct Host {
     /// The initial ramdisk file on the server.
     pub ramdisk: Option<Sourced<String>>,
     /// The addresses of its name servers; empty leaves the template's.
-    pub nameservers: Vec<Sourced<Ipv4Addr>>,
-    /// Root's password hash, written to the shadow file as it is.
-    pub root_password: Option<Sourced<String>>,
+    pub nameservers: Vec<Sourced<IpAddr>>,
+    /// The domains in which short names are looked up.
+    pub search: Vec<Sourced<String>>,
+    /// Root's password.
+    pub root_password: Option<Sourced<Password>>,
     /// Accounts to have, in order.
     pub users: Vec<Sourced<Account>>,
     /// Groups to have, in order.
@@ -64,6 +73,12 @@ pub struct Host {
     pub interfaces: Vec<Interface>,
     /// What configures the network in the guest (keyword `renderer`); `None` goes by what the template holds.
     pub renderer: Option<Sourced<Renderer>>,
+    /// What distribution the guest is; `None` goes by what the template holds.
+    pub family: Option<Sourced<Family>>,
+    /// Where machine-id and ssh host keys come from.
+    pub identity: Sourced<IdentityChoice>,
+    /// The kinds of ssh host key to make; `None` goes by what the template's server reads.
+    pub host_keys: Option<Sourced<Vec<HostKeyKind>>>,
     /// Shell lines run once at every start, in order, verbatim.
     pub startup: Vec<Sourced<String>>,
     /// Shell lines run at shutdown, in order, verbatim.
@@ -119,20 +134,6 @@ pub enum Terminal {
     None,
 }
 
-/// An account of the guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The login name.
-    pub name: String,
-    /// The password hash, written to the shadow file as it is; `None` locks the password of a new account and
-    /// leaves an existing one's alone.
-    pub password_hash: Option<String>,
-    /// The home directory; `None` for `/home/NAME`.
-    pub home: Option<GuestPath>,
-    /// The numeric id; `None` for the next free one.
-    pub uid: Option<u32>,
-}
-
 /// A group of the guest and its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -140,71 +141,6 @@ pub struct Group {
     pub name: String,
     /// The login names to add, in order.
     pub members: Vec<Sourced<String>>,
-}
-
-/// One network interface.
-#[derive(Debug, Clone)]
-pub struct Interface {
-    /// Its name in the guest, such as `eth0`.
-    pub name: String,
-    /// Where its block begins.
-    pub origin: Origin,
-    /// How it gets its address; `None` leaves it unconfigured.
-    pub address: Option<Sourced<InterfaceAddress>>,
-    /// The network mask.
-    pub netmask: Option<Sourced<Ipv4Addr>>,
-    /// The broadcast address.
-    pub broadcast: Option<Sourced<Ipv4Addr>>,
-    /// The default gateway.
-    pub gateway: Option<Sourced<Ipv4Addr>>,
-    /// The project switch it is plugged into.
-    pub switch: Option<Sourced<String>>,
-    /// The host bridge it is plugged into; goes before `switch`.
-    pub bridge: Option<Sourced<String>>,
-    /// Its hardware address, `xx:xx:xx:xx:xx:xx` in lower case.
-    pub mac: Option<Sourced<String>>,
-}
-
-/// How an interface gets its address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InterfaceAddress {
-    /// From a DHCP server.
-    Dhcp,
-    /// Fixed.
-    Static(Ipv4Addr),
-}
-
-/// What configures the network inside a guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Renderer {
-    /// `ifup` by `/etc/network/interfaces`.
-    Ifupdown,
-    /// Netplan by `/etc/netplan/*.yaml`.
-    Netplan,
-    /// systemd-networkd by `/etc/systemd/network/*.network`.
-    Networkd,
-    /// `NetworkManager` by its connection profiles.
-    NetworkManager,
-}
-
-/// A virtual Ethernet segment of the project.
-#[derive(Debug, Clone)]
-pub struct Switch {
-    /// Its name.
-    pub name: String,
-    /// Where its block begins.
-    pub origin: Origin,
-    /// Whether it repeats to all ports, as a hub.
-    pub hub: bool,
-    /// The host bridge that stands for it; `None` for a name made from switch and project.
-    pub bridge: Option<Sourced<String>>,
-    /// The socket of a switch that others made.
-    pub socket: Option<Sourced<String>>,
-    /// The host's tap device to attach.
-    pub tap: Option<Sourced<String>>,
-    /// The server that runs it.
-    pub service_host: Option<Sourced<String>>,
 }
 
 /// A file or tree to copy into the guest.
@@ -346,35 +282,5 @@ impl Terminal {
         ];
         let place = Self::NAMES.iter().position(|known| *known == name)?;
         terminals.get(place).copied()
-    }
-}
-
-impl Renderer {
-    /// The renderer's name, as the keyword `renderer` takes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ifupdown => "ifupdown",
-            Self::Netplan => "netplan",
-            Self::Networkd => "networkd",
-            Self::NetworkManager => "networkmanager",
-        }
-    }
-
-    /// The renderer called `name`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Ifupdown,
-            Self::Netplan,
-            Self::Networkd,
-            Self::NetworkManager,
-        ]
-        .into_iter()
-        .find(|renderer| renderer.name() == name)
-    }
-}
-
-impl std::fmt::Display for Renderer {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.name())
     }
 }

@@ -297,6 +297,22 @@ pub enum Problem {
         /// The first.
         first: Span,
     },
+    /// A switch whose range is too short.
+    #[error("switch `{switch}` has no address left for `{interface}` of host `{host}`")]
+    NoAddressLeft {
+        /// The switch.
+        switch: String,
+        /// The host that gets none.
+        host: String,
+        /// Its interface.
+        interface: String,
+    },
+    /// A range of addresses that the switch does not have.
+    #[error("`dhcp` hands out addresses of the switch's own network, and {reason}")]
+    DhcpOutside {
+        /// What does not fit.
+        reason: String,
+    },
     /// A hash that no `crypt` makes.
     #[error("`{hash}` is not a recognised crypt hash, it is written as it is")]
     UnrecognisedHash {

@@ -50,10 +50,16 @@ pub enum ValueKind {
     Memory,
     /// An IPv4 address.
     Address,
-    /// One or more IPv4 addresses.
+    /// An IPv6 address.
+    Address6,
+    /// One or more IPv4 or IPv6 addresses.
     Addresses,
-    /// An IPv4 address, or `dhcp`.
+    /// An IPv4 address, with or without the length of its network's prefix, or `dhcp`.
     AddressOrDhcp,
+    /// An IPv6 address with the length of its network's prefix, `auto` or `dhcp`.
+    Address6OrAuto,
+    /// One or more IPv4 or IPv6 addresses with the length of their networks' prefix.
+    Prefixes,
     /// An IPv4 network mask.
     Netmask,
     /// A hardware address.
@@ -83,6 +89,8 @@ pub enum BlockContent {
     Mounts,
     /// Keywords of [`Place::Network`], in one block for each interface.
     Interfaces,
+    /// `network/prefix gateway [metric]`
+    Routes,
 }
 
 /// Who acts on a keyword.

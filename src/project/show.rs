@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::inherit::{Effective, Member};
 use super::load::Loaded;
 use super::natural;
+use super::password;
 use super::section::{Content, Entry, Section};
 use crate::base::Origin;
 use crate::diag::Span;
@@ -109,6 +110,7 @@ impl Pairs {
         } else {
             entry.value_text()
         };
+        let text = password::hidden(&text).unwrap_or(text);
         self.pairs.push((path, text, Some(entry.span())));
     }
 

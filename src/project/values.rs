@@ -1,8 +1,12 @@
 //! Reads the values of keywords; what a value cannot be is reported once, where it stands.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv6Net};
+
+use super::model::InterfaceAddress6;
+use super::password;
 use super::problem::Problem;
 use super::schema::ValueKind;
 use super::section::{Entry, Section};
@@ -31,7 +35,15 @@ impl<'a> Values<'a> {
     pub(super) fn origin(&mut self, span: Span) -> Origin {
         let line = self.sources.get(span.source).line_start_of(span.start);
         let origin = self.origins.entry((span.source, line));
-        origin.or_insert_with(|| self.sources.origin(span)).clone()
+        origin
+            .or_insert_with(|| {
+                let mut origin = self.sources.origin(span);
+                if let Some(hidden) = password::hidden(&origin.text) {
+                    origin.text = hidden.into();
+                }
+                origin
+            })
+            .clone()
     }
 
     /// `value` with the line that `span` stands on.
@@ -85,16 +97,15 @@ impl<'a> Values<'a> {
             ValueKind::Addresses => drop(self.addresses(entry)),
             ValueKind::AddressOrDhcp => {
                 if self.word(entry).is_some_and(|word| &*word.text != "dhcp") {
-                    self.address(entry);
+                    self.address_and_prefix(entry);
                 }
             }
+            ValueKind::Address6 => drop(self.address6(entry)),
+            ValueKind::Address6OrAuto => drop(self.address6_or_auto(entry)),
+            ValueKind::Prefixes => drop(self.prefixes(entry)),
             ValueKind::Netmask => drop(self.netmask(entry)),
             ValueKind::Mac => drop(self.mac(entry)),
-            ValueKind::Hash => {
-                if let Some(word) = self.word(entry) {
-                    self.hash(word);
-                }
-            }
+            ValueKind::Hash => drop(self.password(entry)),
             ValueKind::Any | ValueKind::Lines | ValueKind::Block(_) => {}
         }
     }
@@ -200,12 +211,67 @@ impl<'a> Values<'a> {
         self.address_word(word)
     }
 
-    pub(super) fn addresses(&mut self, entry: &Entry) -> Option<Vec<Ipv4Addr>> {
+    /// An IPv4 address, and the length of its network's prefix if that is given.
+    pub(super) fn address_and_prefix(&mut self, entry: &Entry) -> Option<(Ipv4Addr, Option<u8>)> {
+        let word = self.word(entry)?;
+        let Some((address, prefix)) = word.text.split_once('/') else {
+            return Some((self.address_word(word)?, None));
+        };
+        let parsed = address
+            .parse()
+            .ok()
+            .zip(prefix.parse().ok().filter(|len| (1..=32).contains(len)));
+        if parsed.is_none() {
+            self.bad_word(word, "an IPv4 address");
+        }
+        parsed.map(|(address, prefix)| (address, Some(prefix)))
+    }
+
+    pub(super) fn addresses(&mut self, entry: &Entry) -> Option<Vec<IpAddr>> {
+        self.all(entry, "an IPv4 or IPv6 address")
+    }
+
+    pub(super) fn prefixes(&mut self, entry: &Entry) -> Option<Vec<IpNet>> {
+        self.all(
+            entry,
+            "an address with the length of its prefix, such as `10.0.0.1/24` or `fd00::1/64`",
+        )
+    }
+
+    pub(super) fn address6(&mut self, entry: &Entry) -> Option<Ipv6Addr> {
+        let word = self.word(entry)?;
+        self.parsed(word, "an IPv6 address")
+    }
+
+    pub(super) fn address6_or_auto(&mut self, entry: &Entry) -> Option<InterfaceAddress6> {
+        let word = self.word(entry)?;
+        match &*word.text {
+            "auto" => Some(InterfaceAddress6::Auto),
+            "dhcp" => Some(InterfaceAddress6::Dhcp),
+            _ => {
+                let expected = "an IPv6 address with the length of its prefix, `auto` or `dhcp`";
+                self.parsed::<Ipv6Net>(word, expected)
+                    .map(InterfaceAddress6::Static)
+            }
+        }
+    }
+
+    /// Every word of the value, at least one.
+    fn all<T: std::str::FromStr>(&mut self, entry: &Entry, expected: &str) -> Option<Vec<T>> {
         let words = entry.value()?;
         if words.is_empty() {
             self.missing(entry);
         }
-        words.iter().map(|word| self.address_word(word)).collect()
+        words.iter().map(|word| self.parsed(word, expected)).collect()
+    }
+
+    /// What a word says, if it is that.
+    pub(super) fn parsed<T: std::str::FromStr>(&mut self, word: &Word, expected: &str) -> Option<T> {
+        let value = word.text.parse().ok();
+        if value.is_none() {
+            self.bad_word(word, expected);
+        }
+        value
     }
 
     fn address_word(&mut self, word: &Word) -> Option<Ipv4Addr> {
@@ -215,7 +281,7 @@ impl<'a> Values<'a> {
                 .text
                 .split_once('/')
                 .filter(|(address, _)| address.parse::<Ipv4Addr>().is_ok());
-            let hint = mask.map(|(address, _)| format!("write `{address}`, and the mask as `netmask`"));
+            let hint = mask.map(|(address, _)| format!("write `{address}`"));
             self.bad(word, "an IPv4 address", hint);
         }
         address
@@ -257,19 +323,6 @@ impl<'a> Values<'a> {
         bytes.map(|bytes| bytes.join(":"))
     }
 
-    /// A password hash; `None` if it would damage the guest's password file.
-    pub(super) fn hash(&mut self, word: &Word) -> Option<String> {
-        if word.text.contains(':') {
-            self.bad_word(word, "a password hash: it has a colon");
-            return None;
-        }
-        if !is_crypt_hash(&word.text) {
-            let hash = word.text.to_string();
-            self.report(Problem::UnrecognisedHash { hash }, word.span);
-        }
-        Some(word.text.to_string())
-    }
-
     /// The name of an account or group.
     pub(super) fn account_name(&mut self, word: &Word, what: &'static str) -> Option<String> {
         let name = &*word.text;
@@ -308,12 +361,12 @@ impl<'a> Values<'a> {
         self.bad(word, expected, None);
     }
 
-    fn bad(&mut self, word: &Word, expected: &str, hint: Option<String>) {
+    pub(super) fn bad(&mut self, word: &Word, expected: &str, hint: Option<String>) {
         let (text, expected) = (word.text.to_string(), expected.to_owned());
         self.report(Problem::BadValue { text, expected, hint }, word.span);
     }
 
-    fn bad_value<T>(&mut self, entry: &Entry, expected: &str) -> Option<T> {
+    pub(super) fn bad_value<T>(&mut self, entry: &Entry, expected: &str) -> Option<T> {
         let (text, expected) = (entry.value_text(), expected.to_owned());
         self.report(
             Problem::BadValue {
@@ -324,62 +377,5 @@ impl<'a> Values<'a> {
             entry.value_span(),
         );
         None
-    }
-}
-
-/// Whether some `crypt` makes hashes of this form, or the text locks the password.
-fn is_crypt_hash(hash: &str) -> bool {
-    let is_salted = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte))
-    };
-    if hash.starts_with(['!', '*']) {
-        return true;
-    }
-    if let Some(rest) = hash.strip_prefix('$') {
-        const METHODS: [&str; 11] = ["1", "2a", "2b", "2x", "2y", "5", "6", "7", "y", "gy", "sha1"];
-        let Some((method, rest)) = rest.split_once('$') else {
-            return false;
-        };
-        let digest = rest.rsplit('$').next().unwrap_or_default();
-        return METHODS.contains(&method) && digest.len() >= 22 && is_salted(digest);
-    }
-    match hash.strip_prefix('_') {
-        Some(extended) => extended.len() == 19 && is_salted(extended),
-        None => hash.len() == 13 && is_salted(hash),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_crypt_hash;
-
-    #[test]
-    fn hashes_are_known_by_their_form() {
-        for hash in [
-            "ab1hNVqcoNh2A",
-            "_J9..rasmBYk8r9AiWNc",
-            "$1$abcdefgh$irWbblnpmw.5z7wgBnprh0",
-            "$6$salt$IxDD3jeSOb5eB1CX5LBsqZFVkJdido3OUILO5Ifz5iwMuTS4XMS130MTSuDDl3aCI6WouIL9AjRbLCelDCy.g.",
-            "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7",
-            "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
-            "!",
-            "*",
-            "!$6$x$y",
-        ] {
-            assert!(is_crypt_hash(hash), "{hash}");
-        }
-        for hash in [
-            "",
-            "x",
-            "password",
-            "k3fjQ09xZr1a",
-            "$9$abc$def",
-            "$6$",
-            "$6$salt$short",
-            "ab1hNVqcoNh2:",
-        ] {
-            assert!(!is_crypt_hash(hash), "{hash}");
-        }
     }
 }

@@ -97,6 +97,8 @@ impl Problem {
             Self::TooManyDisks { .. } => "too-many-disks",
             Self::DuplicateAddress { .. } => "duplicate-address",
             Self::DuplicateMac { .. } => "duplicate-mac",
+            Self::NoAddressLeft { .. } => "no-address-left",
+            Self::DhcpOutside { .. } => "dhcp-outside",
             Self::UnrecognisedHash { .. } => "unrecognised-hash",
             Self::MissingNetmask { .. } => "missing-netmask",
             Self::GatewayOutside { .. } => "gateway-outside",

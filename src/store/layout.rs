@@ -105,6 +105,12 @@ impl ProjectPlaces {
         self.directory().join("launch.json")
     }
 
+    /// The key that the identities of the project's machines follow from.
+    pub fn identity(&self) -> PathBuf {
+        // No host can be called so, since the names of hosts have no dot.
+        self.directory().join("identity.key")
+    }
+
     /// The file whose lock guards the project.
     pub(super) fn lock(&self) -> PathBuf {
         self.root.join(format!(".{}.lock", self.name))

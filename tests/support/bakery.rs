@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mln_image::bake::{self, BakeError, Execution, Manifest, Request, Verify};
-use mln_image::base::Timestamp;
+use mln_image::bake::{self, BakeError, Execution, Identity, IdentitySource, Manifest, Request, Verify};
 use mln_image::base::atomic::Durability;
 use mln_image::base::report::{Reporter, Silent};
+use mln_image::base::{IdentityKey, Timestamp};
 use mln_image::launch::LaunchSettings;
 use mln_image::project::Project;
 use mln_image::store::{Existing, Projects};
@@ -99,6 +99,10 @@ impl Bakery {
             durability: Durability::NoSync,
             reporter,
         };
+        let identity = Identity {
+            key: IdentityKey::from_secret(b"the secret of the tests"),
+            source: IdentitySource::Secret,
+        };
         let launch = LaunchSettings::new(PathBuf::new());
         let request = Request {
             plugins: None,
@@ -109,6 +113,7 @@ impl Bakery {
             substitutions: &self.substitutions,
             projects: &projects,
             launch: &launch,
+            identity: &identity,
             now: self.now,
         };
         bake::threads(self.jobs)?.install(|| bake::bake(&bake::plan(&request)?, &execution))

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use mln_image::base::{PathError, Timestamp};
+use mln_image::base::{IdentityKey, PathError, Timestamp};
 use mln_image::edit::{Effect, effective};
 use mln_image::guest::{
     Configured, GuestContext, GuestError, HostFiles, HostFilesError, HostNode, RootFileSystem, configure,
 };
-use mln_image::project::{Host, Project};
+use mln_image::project::{AddressBook, Host, MacTable, Project};
 
 use super::memory_guest::MemoryGuest;
 
@@ -106,7 +106,13 @@ pub(crate) fn configured_with(
     host: &Host,
     guest: &MemoryGuest,
 ) -> Result<Configured, GuestError> {
+    let identity = IdentityKey::from_secret(b"the secret of the tests");
+    let macs = MacTable::assign(project, Some(&identity)).unwrap();
+    let addresses = AddressBook::of(project);
     let context = GuestContext {
+        identity: &identity,
+        macs: &macs,
+        addresses: &addresses,
         now: Timestamp::from_seconds(seconds),
         root_file_system: RootFileSystem::Ext3,
         root_names: &[],

@@ -6,6 +6,7 @@ pub(crate) mod accounts;
 pub(crate) mod bakery;
 pub(crate) mod debian;
 pub(crate) mod disk;
+pub(crate) mod families;
 mod judge;
 pub(crate) mod lab;
 pub(crate) mod layouts;

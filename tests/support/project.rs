@@ -2,7 +2,8 @@
 
 use mln_image::base::{ByteSize, Origin, Sourced};
 use mln_image::project::{
-    Account, Group, Host, HostName, Interface, InterfaceAddress, Platform, Project, SizeRequest, Terminal,
+    Account, Group, Host, HostName, IdentityChoice, Interface, InterfaceAddress, Password, Platform, Project,
+    SizeRequest, Terminal,
 };
 
 /// A value from line `line` of `p.mln`.
@@ -38,6 +39,10 @@ pub(crate) fn host(name: &str) -> Host {
         kernel: None,
         ramdisk: None,
         nameservers: Vec::new(),
+        search: Vec::new(),
+        family: None,
+        identity: of(IdentityChoice::Own),
+        host_keys: None,
         root_password: None,
         users: Vec::new(),
         groups: Vec::new(),
@@ -58,6 +63,7 @@ pub(crate) fn project(name: &str, hosts: impl IntoIterator<Item = Host>) -> Proj
         name: name.to_owned(),
         hosts: hosts.into_iter().collect(),
         switches: Vec::new(),
+        secret: None,
     }
 }
 
@@ -70,6 +76,13 @@ pub(crate) fn interface(name: &str) -> Interface {
         netmask: None,
         broadcast: None,
         gateway: None,
+        address6: None,
+        gateway6: None,
+        addresses: Vec::new(),
+        routes: Vec::new(),
+        mtu: None,
+        vlan: None,
+        match_mac: false,
         switch: None,
         bridge: None,
         mac: None,
@@ -93,9 +106,8 @@ pub(crate) fn account(name: &str, hash: Option<&str>) -> Sourced<Account> {
         name,
         Account {
             name: name.to_owned(),
-            password_hash: hash.map(str::to_owned),
-            home: None,
-            uid: None,
+            password: hash.map(|hash| Password::Hash(hash.to_owned())),
+            ..Account::default()
         },
     )
 }

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::thread::sleep;
+use std::time::Duration;
 
 use mln_image::base::atomic::{self, Durability};
 use mln_image::launch::LaunchFile;
@@ -82,9 +84,18 @@ impl Bench {
 
     /// How the stand-ins were called since the last time, one a line.
     pub(crate) fn calls(&self) -> String {
-        let calls = fs::read_to_string(self.record()).unwrap_or_default();
+        let mut calls = self.recorded();
+        while !calls.is_empty() && !calls.ends_with('\n') {
+            // A stand-in in the background is in the middle of its line.
+            sleep(Duration::from_millis(5));
+            calls = self.recorded();
+        }
         drop(fs::remove_file(self.record()));
         calls
+    }
+
+    fn recorded(&self) -> String {
+        fs::read_to_string(self.record()).unwrap_or_default()
     }
 
     /// Where sockets and process ids of running machines lie.

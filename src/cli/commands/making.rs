@@ -7,7 +7,7 @@ use std::thread;
 
 use super::super::error::{CommandError, chain};
 use super::Context;
-use crate::bake::{self, BakeError, HostFailure, Plan, Request};
+use crate::bake::{self, BakeError, HostFailure, Identity, Plan, Request};
 use crate::base::Timestamp;
 use crate::diag::nearest;
 use crate::launch::LaunchSettings;
@@ -24,6 +24,8 @@ const NAMED_HOSTS: usize = 3;
 pub(crate) struct MakingArgs {
     #[command(flatten)]
     project: super::project_file::ProjectArgs,
+    #[command(flatten)]
+    secrets: super::secrets::SecretArgs,
     /// Take template NEW wherever the project says OLD; may be given again
     #[arg(long = "template", value_name = "OLD=NEW", value_parser = substitution)]
     substitutions: Vec<(String, String)>,
@@ -45,6 +47,7 @@ pub(crate) struct Material<'a> {
     substitutions: BTreeMap<String, String>,
     projects: Projects,
     launch: LaunchSettings,
+    identity: Identity,
     now: Option<Timestamp>,
     jobs: usize,
     context: &'a Context<'a>,
@@ -86,6 +89,9 @@ impl MakingArgs {
             let error = CommandError::usage(format!("project `{}` has no hosts", loaded.project.name));
             return Err(error.hint("write `host NAME { }`, or have `autoenum` make some"));
         }
+        self.secrets.set_passwords(&mut loaded.project, context)?;
+        let projects = Projects::at(&context.places.projects);
+        let identity = self.secrets.identity(&loaded.project, &projects)?;
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Ok(Material {
             project: loaded.project,
@@ -93,7 +99,8 @@ impl MakingArgs {
             guests: loaded.guests,
             templates: Store::open(&context.places.templates),
             substitutions: self.substitutions.iter().cloned().collect(),
-            projects: Projects::at(&context.places.projects),
+            projects,
+            identity,
             launch: launch_settings(&context.settings),
             now: context.environment.source_date_epoch()?,
             jobs: self.jobs.map_or_else(cores, NonZeroUsize::get),
@@ -147,6 +154,7 @@ impl Material<'_> {
             substitutions: &self.substitutions,
             projects: &self.projects,
             launch: &self.launch,
+            identity: &self.identity,
             now: self.now,
         };
         bake::threads(self.jobs)?.install(|| work(&request))

@@ -15,6 +15,7 @@ mod plan;
 mod project_file;
 mod remove;
 mod running;
+mod secrets;
 mod show;
 mod status;
 mod stop;

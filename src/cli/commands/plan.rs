@@ -91,6 +91,14 @@ fn text(host: &HostPlan, diffs: Option<&[FileDiff]>) -> String {
         "\n  needs {} of {} free blocks, {} of {} free inodes",
         host.blocks.needed, host.blocks.free, host.inodes.needed, host.inodes.free
     );
+    let told = [
+        Some((&host.family, "family")),
+        host.renderer.as_ref().map(|told| (told, "network by")),
+        host.init.as_ref().map(|told| (told, "started by")),
+    ];
+    for (told, what) in told.into_iter().flatten() {
+        let _infallible = writeln!(text, "  {what} {}: {}", told.name, told.reason);
+    }
     for warning in &host.warnings {
         let _infallible = writeln!(text, "  warning: {warning}");
     }

@@ -18,8 +18,12 @@ pub(super) mod passwd {
     pub(crate) const UID: usize = 2;
     /// The number of the primary group.
     pub(crate) const GID: usize = 3;
+    /// The full name.
+    pub(crate) const GECOS: usize = 4;
     /// The home directory.
     pub(crate) const HOME: usize = 5;
+    /// The login shell.
+    pub(crate) const SHELL: usize = 6;
 }
 
 /// Columns of `/etc/shadow`.
@@ -28,6 +32,8 @@ mod shadow {
     pub(super) const PASSWORD: usize = 1;
     /// The day of the last change.
     pub(super) const LAST_CHANGE: usize = 2;
+    /// The day after which the account is closed.
+    pub(super) const EXPIRES: usize = 7;
 }
 
 /// Columns of `/etc/group` and `/etc/gshadow`.
@@ -82,6 +88,19 @@ impl Database {
     /// Gives the user `name`, who is in `passwd`, the password hash `hash`. The day of the change is set only where
     /// the hash is another one than before.
     pub(super) fn set_password(&mut self, name: &str, hash: &str, now: Timestamp, origin: &Origin) {
+        let aging = self.rules.aging.clone();
+        self.set_password_with(name, hash, &aging, now, origin);
+    }
+
+    /// The same, where a new account gets these columns of aging.
+    pub(super) fn set_password_with(
+        &mut self,
+        name: &str,
+        hash: &str,
+        aging: &str,
+        now: Timestamp,
+        origin: &Origin,
+    ) {
         let row = self.passwd.find(name);
         let Some(shadow) = &mut self.shadow else {
             if let Some(row) = row {
@@ -102,9 +121,41 @@ impl Database {
                 shadow.set(row, shadow::LAST_CHANGE, day.as_bytes(), origin);
             }
         } else {
-            let aging = &self.rules.aging;
             shadow.push(&format!("{name}:{hash}:{day}:{aging}:::"), origin);
         }
+    }
+
+    /// The password column of the user `name`.
+    pub(super) fn password_of(&self, name: &str) -> Option<String> {
+        let column = match &self.shadow {
+            Some(shadow) => shadow.column(shadow.find(name)?, shadow::PASSWORD),
+            None => self.passwd.column(self.passwd.find(name)?, passwd::PASSWORD),
+        };
+        Some(String::from_utf8_lossy(column).into_owned())
+    }
+
+    /// Closes the account `name` after this day, counted from the epoch; a guest without a shadow file cannot say so.
+    pub(super) fn set_expiry(&mut self, name: &str, day: u32, origin: &Origin) -> bool {
+        let Some(shadow) = &mut self.shadow else {
+            return false;
+        };
+        if let Some(row) = shadow.find(name) {
+            shadow.set(row, shadow::EXPIRES, day.to_string().as_bytes(), origin);
+        }
+        true
+    }
+
+    /// Whether some group has this number.
+    pub(super) fn has_gid(&self, gid: u32) -> bool {
+        self.group.numbers(group::GID).contains(&gid)
+    }
+
+    /// Makes the group of a service's account: the highest free number, as `groupadd -r` does.
+    pub(super) fn add_system_group(&mut self, name: &str, origin: &Origin) -> Result<u32, GuestError> {
+        let used = self.group.numbers(group::GID);
+        let range = self.rules.system_gids.clone();
+        let gid = free_system_id(&used, &range).ok_or_else(|| no_free_id("gid", name, &range, origin))?;
+        self.add_group(name, Some(gid), origin)
     }
 
     /// Makes the group `name` with the number `wanted` if that is free, else with the next free one; returns the number.
@@ -117,13 +168,8 @@ impl Database {
         let used = self.group.numbers(group::GID);
         let gid = match wanted.filter(|gid| !used.contains(gid)) {
             Some(gid) => gid,
-            None => free_id(&used, &self.rules.gids).ok_or_else(|| GuestError::NoFreeId {
-                what: "gid",
-                name: name.to_owned(),
-                minimum: *self.rules.gids.start(),
-                maximum: *self.rules.gids.end(),
-                origin: origin.clone(),
-            })?,
+            None => free_id(&used, &self.rules.gids)
+                .ok_or_else(|| no_free_id("gid", name, &self.rules.gids, origin))?,
         };
         self.group.push(&format!("{name}:x:{gid}:"), origin);
         if let Some(gshadow) = &mut self.gshadow
@@ -161,4 +207,25 @@ impl Database {
 /// The lowest number of `range` that is not in `used`.
 pub(super) fn free_id(used: &BTreeSet<u32>, range: &RangeInclusive<u32>) -> Option<u32> {
     range.clone().find(|id| !used.contains(id))
+}
+
+/// The highest number of `range` that is not in `used`: services get theirs from the top.
+pub(super) fn free_system_id(used: &BTreeSet<u32>, range: &RangeInclusive<u32>) -> Option<u32> {
+    range.clone().rev().find(|id| !used.contains(id))
+}
+
+/// That no number is left for `name`.
+pub(super) fn no_free_id(
+    what: &'static str,
+    name: &str,
+    range: &RangeInclusive<u32>,
+    origin: &Origin,
+) -> GuestError {
+    GuestError::NoFreeId {
+        what,
+        name: name.to_owned(),
+        minimum: *range.start(),
+        maximum: *range.end(),
+        origin: origin.clone(),
+    }
 }

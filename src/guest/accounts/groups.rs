@@ -2,7 +2,7 @@
 
 use crate::base::Sourced;
 use crate::guest::error::GuestError;
-use crate::project::Group;
+use crate::project::{Account, Group};
 
 use super::check_name;
 use super::database::Database;
@@ -23,6 +23,23 @@ pub(super) fn apply(database: &mut Database, groups: &[Sourced<Group>]) -> Resul
                 });
             }
             database.add_member(&group.name, &member.value, &member.origin);
+        }
+    }
+    Ok(())
+}
+
+/// Makes each account a member of its further groups, which the guest or the project has.
+pub(super) fn join(database: &mut Database, accounts: &[Sourced<Account>]) -> Result<(), GuestError> {
+    for Sourced { value, origin } in accounts {
+        for group in &value.groups {
+            if database.gid(group).is_none() {
+                return Err(GuestError::UnknownGroup {
+                    user: value.name.clone(),
+                    group: group.clone(),
+                    origin: origin.clone(),
+                });
+            }
+            database.add_member(group, &value.name, origin);
         }
     }
     Ok(())

@@ -15,6 +15,16 @@ pub(super) struct LoginDefs {
     pub(super) uids: RangeInclusive<u32>,
     /// Numbers for new groups.
     pub(super) gids: RangeInclusive<u32>,
+    /// Numbers for new users that are services.
+    pub(super) system_uids: RangeInclusive<u32>,
+    /// Numbers for the groups of such users.
+    pub(super) system_gids: RangeInclusive<u32>,
+    /// Whether a new user gets a group of the same name.
+    pub(super) has_user_groups: bool,
+    /// The primary group of new users where they get none of their own name.
+    pub(super) default_gid: u32,
+    /// The usual login shell, where the template names one.
+    pub(super) shell: Option<String>,
     /// The mode of a new home directory.
     pub(super) home_mode: u16,
     /// The aging columns of a new shadow row: minimum, maximum and warning days, empty where there is no rule.
@@ -24,9 +34,24 @@ pub(super) struct LoginDefs {
 impl LoginDefs {
     /// Reads the template's rules; a template without the file has the defaults.
     pub(super) fn load(view: &dyn GuestView) -> Result<Self, GuestError> {
-        Ok(Self::parse(
-            &target::read(view, "/etc/login.defs")?.unwrap_or_default(),
-        ))
+        let content = target::read(view, "/etc/login.defs")?.unwrap_or_default();
+        let useradd = target::read(view, "/etc/default/useradd")?.unwrap_or_default();
+        Ok(Self::parse(&content).with_useradd(&useradd))
+    }
+
+    /// These rules with what `/etc/default/useradd` says, a file of shell assignments.
+    fn with_useradd(mut self, content: &[u8]) -> Self {
+        for line in lines(content) {
+            let Ok(line) = std::str::from_utf8(line.trim_ascii()) else {
+                continue;
+            };
+            match line.split_once('=') {
+                Some(("SHELL", shell)) if shell.starts_with('/') => self.shell = Some(shell.to_owned()),
+                Some(("GROUP", group)) => self.default_gid = group.parse().unwrap_or(self.default_gid),
+                _ => {}
+            }
+        }
+        self
     }
 
     fn parse(content: &[u8]) -> Self {
@@ -45,6 +70,13 @@ impl LoginDefs {
         Self {
             uids: number("UID_MIN", 1000)..=number("UID_MAX", 60_000),
             gids: number("GID_MIN", 1000)..=number("GID_MAX", 60_000),
+            system_uids: number("SYS_UID_MIN", 101)..=number("SYS_UID_MAX", 999),
+            system_gids: number("SYS_GID_MIN", 101)..=number("SYS_GID_MAX", 999),
+            has_user_groups: values
+                .get(&b"USERGROUPS_ENAB"[..])
+                .is_none_or(|value| *value == b"yes"),
+            default_gid: 100,
+            shell: None,
             home_mode: mode(home_mode),
             aging: ["PASS_MIN_DAYS", "PASS_MAX_DAYS", "PASS_WARN_AGE"]
                 .map(days)

@@ -1,6 +1,10 @@
 //! The files of ifupdown: interfaces(5), rewritten as a whole but for the lines that read further files.
+//!
+//! Busybox and Alpine read the same file by other programs. What only one of them knows as a word of its own is said
+//! by a command, which all of them run.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use crate::base::{GuestPath, Origin};
 use crate::edit::{Attributes, Edit, EditList, GuestView};
@@ -8,19 +12,24 @@ use crate::guest::error::GuestError;
 use crate::guest::target::{self, Target};
 use crate::guest::text::{lines, words};
 use crate::guest::warning::GuestWarning;
-use crate::project::{Host, Interface, InterfaceAddress};
+use crate::guest::{Family, Guest, Init};
+use crate::project::{Host, Renderer};
+
+use super::HEAD;
+use super::link::{Ipv6, Link};
 
 /// The directory that Debian's own file reads.
 const DIRECTORY: &str = "/etc/network/interfaces.d";
 
 /// Writes `/etc/network/interfaces`.
 pub(super) fn configure(
-    host: &Host,
+    guest: &Guest<'_>,
+    links: &[Link<'_>],
     view: &dyn GuestView,
     warnings: &mut Vec<GuestWarning>,
 ) -> Result<EditList, GuestError> {
     let target = Target::open(view, "/etc/network/interfaces")?;
-    let mut content = b"# Written by mln-image from the project's description.\n".to_vec();
+    let mut content = HEAD.as_bytes().to_vec();
     let old = target.content.unwrap_or_default();
     let sources: Vec<&[u8]> = lines(&old)
         .into_iter()
@@ -31,17 +40,24 @@ pub(super) fn configure(
         content.push(b'\n');
     }
     content.extend_from_slice(b"\nauto lo\niface lo inet loopback\n");
-    let mut origins = Vec::new();
-    for interface in &host.interfaces {
-        content.extend_from_slice(stanza(interface, &mut origins, warnings)?.as_bytes());
+    let mut origins: Vec<Origin> = Vec::new();
+    for link in links {
+        content.extend_from_slice(stanzas(guest, link)?.as_bytes());
+        origins.extend(link.origins.iter().cloned());
     }
     if sources.iter().any(|line| contains(line, DIRECTORY.as_bytes())) {
-        warn_of_others(host, view, warnings)?;
+        warn_of_others(guest.host, view, warnings)?;
     }
-    let mut edit = Edit::file(target.path, content, Attributes::default(), host.origin.clone());
+    let mut edit = Edit::file(
+        target.path,
+        content,
+        Attributes::default(),
+        guest.host.origin.clone(),
+    );
     edit.origins = origins;
     let mut edits = EditList::new();
     edits.push(edit);
+    edits.extend(enable_openrc(guest, view)?);
     Ok(edits)
 }
 
@@ -51,60 +67,152 @@ fn reads_others(line: &[u8]) -> bool {
     keyword.is_some_and(|word| [&b"source"[..], b"source-directory", b"source-dir"].contains(&word))
 }
 
-/// The lines of one interface; notes the project's lines behind them.
-fn stanza(
-    interface: &Interface,
-    origins: &mut Vec<Origin>,
-    warnings: &mut Vec<GuestWarning>,
-) -> Result<String, GuestError> {
-    let name = &interface.name;
-    check_name(interface)?;
-    origins.push(interface.origin.clone());
-    let method = match interface.address.as_ref().map(|address| address.value) {
-        None => "manual",
-        Some(InterfaceAddress::Dhcp) => "dhcp",
-        Some(InterfaceAddress::Static(_)) => "static",
-    };
-    let mut text = format!("\nauto {name}\niface {name} inet {method}\n");
-    let Some(address) = &interface.address else {
-        return Ok(text);
-    };
-    origins.push(address.origin.clone());
-    let InterfaceAddress::Static(ip) = address.value else {
-        return Ok(text);
-    };
-    if interface.netmask.is_none() {
-        warnings.push(GuestWarning::NoNetmask {
-            interface: name.clone(),
-            origin: address.origin.clone(),
-        });
-    }
-    writeln!(text, "\taddress {ip}").expect("writing to a string does not fail");
-    for (keyword, value) in [
-        ("netmask", &interface.netmask),
-        ("broadcast", &interface.broadcast),
-        ("gateway", &interface.gateway),
-    ] {
-        if let Some(value) = value {
-            writeln!(text, "\t{keyword} {}", value.value).expect("writing to a string does not fail");
-            origins.push(value.origin.clone());
+/// The lines of one interface.
+fn stanzas(guest: &Guest<'_>, link: &Link<'_>) -> Result<String, GuestError> {
+    let name = link.name;
+    let mut text = format!("\nauto {name}\n");
+    let mut commands = commands_before(link);
+    let after = commands_after(link);
+    let has_ipv4 = link.dhcp4 || link.ipv4().next().is_some();
+    if has_ipv4 || !link.is_configured() {
+        ipv4(&mut text, link);
+        text.push_str(&std::mem::take(&mut commands));
+        if link.ipv6 == Ipv6::Unspoken || !has_ipv4 {
+            text.push_str(&after);
+            return Ok(text);
         }
     }
+    ipv6(&mut text, guest, link)?;
+    text.push_str(&commands);
+    text.push_str(&after);
     Ok(text)
 }
 
-/// Refuses a name that the kernel refuses, or that ifupdown would take for a pattern.
-fn check_name(interface: &Interface) -> Result<(), GuestError> {
-    let name = &interface.name;
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_@".contains(&byte);
-    if (1..=15).contains(&name.len()) && name.bytes().all(fits) && !name.starts_with(['.', '-']) {
-        return Ok(());
+/// The stanza for IPv4, without its commands.
+fn ipv4(text: &mut String, link: &Link<'_>) {
+    let name = link.name;
+    let method = match (link.dhcp4, link.ipv4().next()) {
+        (true, _) => "dhcp",
+        (false, Some(_)) => "static",
+        (false, None) => "manual",
+    };
+    let _infallible = writeln!(text, "iface {name} inet {method}");
+    if method != "static" {
+        return;
     }
-    Err(GuestError::BadName {
-        what: "network interface",
-        name: name.clone(),
-        origin: interface.origin.clone(),
-    })
+    let interface = link.interface;
+    if let Some(net) = link.ipv4().next() {
+        let _infallible = writeln!(text, "\taddress {}", net.addr());
+        // Without a mask in the project there is none here: ifup then takes the one of the address's class.
+        if interface.netmask.is_some() || interface.address.is_none() {
+            let _infallible = writeln!(text, "\tnetmask {}", net.netmask());
+        }
+    }
+    if let Some(broadcast) = &interface.broadcast {
+        let _infallible = writeln!(text, "\tbroadcast {}", broadcast.value);
+    }
+    if let Some(gateway) = link.gateway4 {
+        let _infallible = writeln!(text, "\tgateway {gateway}");
+    }
+}
+
+/// The stanza for IPv6, without its commands.
+fn ipv6(text: &mut String, guest: &Guest<'_>, link: &Link<'_>) -> Result<(), GuestError> {
+    let name = link.name;
+    let is_busybox = matches!(guest.family, Family::Alpine | Family::Busybox);
+    let method = match link.ipv6 {
+        // The kernel listens to routers by itself, and busybox knows no word for it.
+        Ipv6::Auto if is_busybox => "manual",
+        Ipv6::Auto => "auto",
+        Ipv6::Dhcp if is_busybox => {
+            return Err(GuestError::CannotRender {
+                what: "DHCP for IPv6",
+                interface: name.to_owned(),
+                renderer: Renderer::Ifupdown,
+                origin: link.interface.origin.clone(),
+            });
+        }
+        Ipv6::Dhcp => "dhcp",
+        Ipv6::Static | Ipv6::Unspoken => "static",
+    };
+    let _infallible = writeln!(text, "iface {name} inet6 {method}");
+    if method == "static"
+        && let Some(net) = link.ipv6().next()
+    {
+        let _infallible = writeln!(text, "\taddress {}\n\tnetmask {}", net.addr(), net.prefix_len());
+        if let Some(gateway) = link.gateway6 {
+            let _infallible = writeln!(text, "\tgateway {gateway}");
+        }
+    }
+    Ok(())
+}
+
+/// What has to be done before the interface comes up.
+fn commands_before(link: &Link<'_>) -> String {
+    let name = link.name;
+    let mut text = String::new();
+    if let Some(vlan) = link.vlan {
+        let _infallible = writeln!(
+            text,
+            "\tpre-up ip link add link {} name {name} type vlan id {} || true\n\tpost-down ip link del {name} || true",
+            vlan.parent, vlan.id
+        );
+    }
+    if let Some(mtu) = link.mtu {
+        let _infallible = writeln!(text, "\tpre-up ip link set dev {name} mtu {mtu}");
+    }
+    text
+}
+
+/// What has to be done once it is up: further addresses and routes.
+fn commands_after(link: &Link<'_>) -> String {
+    let name = link.name;
+    let mut text = String::new();
+    let first4 = link.ipv4().next().filter(|_| !link.dhcp4);
+    let first6 = link
+        .ipv6()
+        .next()
+        .filter(|_| matches!(link.ipv6, Ipv6::Static) || first4.is_none() && !link.dhcp4);
+    for net in &link.addresses {
+        if Some(net) != first4 && Some(net) != first6 {
+            let _infallible = writeln!(text, "\tup ip addr add {net} dev {name}");
+        }
+    }
+    for route in &link.routes {
+        let six = if matches!(route.gateway, IpAddr::V6(_)) {
+            "-6 "
+        } else {
+            ""
+        };
+        let metric = route
+            .metric
+            .map(|metric| format!(" metric {metric}"))
+            .unwrap_or_default();
+        let _infallible = writeln!(
+            text,
+            "\tup ip {six}route add {} via {} dev {name}{metric}",
+            route.destination, route.gateway
+        );
+    }
+    text
+}
+
+/// `OpenRC` runs ifup by a service, which has to be enabled.
+fn enable_openrc(guest: &Guest<'_>, view: &dyn GuestView) -> Result<Option<Edit>, GuestError> {
+    let exists = |path: &str| view.exists(&GuestPath::literal(path));
+    let is_needed = guest.init == Some(Init::Openrc)
+        && exists("/etc/init.d/networking")?
+        && !exists("/etc/runlevels/boot/networking")?
+        && !exists("/etc/runlevels/default/networking")?;
+    if !is_needed {
+        return Ok(None);
+    }
+    let place = target::place(view, &GuestPath::literal("/etc/runlevels/boot/networking"))?;
+    Ok(Some(Edit::symlink(
+        place,
+        "/etc/init.d/networking",
+        guest.host.origin.clone(),
+    )))
 }
 
 /// Warns of files beside ours that configure the same interfaces, since ifup would do both.

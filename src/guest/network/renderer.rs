@@ -5,9 +5,9 @@
 
 use crate::base::GuestPath;
 use crate::edit::GuestView;
-use crate::guest::Detected;
 use crate::guest::error::GuestError;
-use crate::project::{Host, Renderer};
+use crate::guest::{Detected, Family, Guest};
+use crate::project::Renderer;
 
 /// The links by which systemd-networkd is enabled.
 const NETWORKD_ENABLED: [&str; 2] = [
@@ -15,17 +15,18 @@ const NETWORKD_ENABLED: [&str; 2] = [
     "/etc/systemd/system/dbus-org.freedesktop.network1.service",
 ];
 
-/// The renderer of `host`: the project's word, else the template's evidence.
-pub(super) fn detect(host: &Host, view: &dyn GuestView) -> Result<Detected<Renderer>, GuestError> {
+/// The renderer of the guest: the project's word, else the template's evidence.
+pub(super) fn detect(guest: &Guest<'_>, view: &dyn GuestView) -> Result<Detected<Renderer>, GuestError> {
+    let host = guest.host;
     if let Some(renderer) = &host.renderer {
         return Ok(Detected::new(
             renderer.value,
             &format!("the project says so ({})", renderer.origin),
         ));
     }
-    let mut found = in_charge(view)?;
+    let mut found = in_charge(guest.family, view)?;
     if found.is_empty() {
-        found = present(view)?;
+        found = present(guest.family, view)?;
     }
     // Netplan works through the other two, so that its presence explains theirs.
     if found.iter().any(|renderer| renderer.value == Renderer::Netplan) {
@@ -49,13 +50,27 @@ pub(super) fn detect(host: &Host, view: &dyn GuestView) -> Result<Detected<Rende
 }
 
 /// The renderers that are installed and have something to do.
-fn in_charge(view: &dyn GuestView) -> Result<Vec<Detected<Renderer>>, GuestError> {
+fn in_charge(family: Family, view: &dyn GuestView) -> Result<Vec<Detected<Renderer>>, GuestError> {
     let mut found = Vec::new();
-    if let Some(path) = first_of(view, &["/sbin/ifup", "/usr/sbin/ifup"])? {
-        found.push(Detected::new(
-            Renderer::Ifupdown,
-            &format!("`{path}` is installed"),
-        ));
+    // Three families have a program called ifup, which go by three kinds of file.
+    let (scripts, paths): (Renderer, &[&str]) = match family {
+        Family::RedHat => (
+            Renderer::Ifcfg,
+            &[
+                "/etc/sysconfig/network-scripts/ifup",
+                "/etc/sysconfig/network-scripts/ifup-eth",
+            ],
+        ),
+        Family::Suse => (
+            Renderer::Wicked,
+            &["/usr/sbin/wicked", "/sbin/ifup", "/usr/sbin/ifup"],
+        ),
+        _ => (Renderer::Ifupdown, &["/sbin/ifup", "/usr/sbin/ifup"]),
+    };
+    if let Some(path) = first_of(view, paths)?
+        && !(family == Family::Suse && suse_has_network_manager(view)?)
+    {
+        found.push(Detected::new(scripts, &format!("`{path}` is installed")));
     }
     if first_of(view, &["/usr/sbin/netplan", "/sbin/netplan"])?.is_some()
         && let Some(file) = first_ending(view, "/etc/netplan", b".yaml")?
@@ -75,9 +90,10 @@ fn in_charge(view: &dyn GuestView) -> Result<Vec<Detected<Renderer>>, GuestError
 }
 
 /// The renderers of which there is any trace.
-fn present(view: &dyn GuestView) -> Result<Vec<Detected<Renderer>>, GuestError> {
+fn present(family: Family, view: &dyn GuestView) -> Result<Vec<Detected<Renderer>>, GuestError> {
     let netplan = ["/usr/sbin/netplan", "/sbin/netplan"];
     let manager = ["/usr/sbin/NetworkManager", "/sbin/NetworkManager"];
+    // The scripts of Red Hat are told by themselves; their directory is there beside other renderers too.
     let traces: [(Renderer, &[&str]); 4] = [
         (Renderer::Ifupdown, &["/etc/network/interfaces"]),
         (Renderer::Netplan, &netplan),
@@ -90,7 +106,27 @@ fn present(view: &dyn GuestView) -> Result<Vec<Detected<Renderer>>, GuestError> 
             found.push(Detected::new(renderer, &format!("`{path}` is there")));
         }
     }
+    // Arch has systemd's own program and expects that someone enables it.
+    let networkd = [
+        "/usr/lib/systemd/systemd-networkd",
+        "/lib/systemd/systemd-networkd",
+    ];
+    if found.is_empty()
+        && family == Family::Arch
+        && let Some(path) = first_of(view, &networkd)?
+    {
+        found.push(Detected::new(
+            Renderer::Networkd,
+            &format!("`{path}` is there, as in every Arch"),
+        ));
+    }
     Ok(found)
+}
+
+/// Whether SUSE's link for the network's service leads to `NetworkManager`.
+fn suse_has_network_manager(view: &dyn GuestView) -> Result<bool, GuestError> {
+    let link = view.read_link(&GuestPath::literal("/etc/systemd/system/network.service"))?;
+    Ok(link.is_some_and(|link| link.ends_with(b"/NetworkManager.service")))
 }
 
 /// The first of `paths` that is there.

@@ -3,33 +3,33 @@
 //! The scripts hold the lines as they are, in order. They are run by bash where the template has it: unlike dash, bash
 //! goes on after a failing `.` or `set`, and MLN's projects come from the time when `/bin/sh` was bash.
 
+mod busybox;
 mod init;
+mod openrc;
 mod systemd;
 mod sysvinit;
 
 use crate::base::{GuestPath, Origin, Sourced};
 use crate::edit::{Attributes, Edit, EditList, GuestView};
-use crate::project::Host;
 
 use super::error::GuestError;
-use super::{Detected, Init, target};
+use super::{Guest, Init, target};
+
+pub(super) use init::detect;
 
 /// The script that is run once at every start.
 const STARTUP: &str = "/etc/mln/startup";
 /// The script that is run at shutdown.
 const SHUTDOWN: &str = "/etc/mln/shutdown";
 
-/// The guest's init, where it is known, and the edits for the host's lines.
-pub(super) fn configure(
-    host: &Host,
-    view: &dyn GuestView,
-) -> Result<(Option<Detected<Init>>, EditList), GuestError> {
-    let init = init::detect(view)?;
+/// The edits for the host's lines.
+pub(super) fn configure(guest: &Guest<'_>, view: &dyn GuestView) -> Result<EditList, GuestError> {
+    let host = guest.host;
     let mut edits = EditList::new();
     let Some(first) = host.startup.iter().chain(&host.shutdown).next() else {
-        return Ok((init, edits));
+        return Ok(edits);
     };
-    let Some(found) = &init else {
+    let Some(init) = guest.init else {
         return Err(GuestError::NoInit {
             origin: first.origin.clone(),
         });
@@ -41,11 +41,13 @@ pub(super) fn configure(
             edits.push(script(view, path, lines, shell)?);
         }
     }
-    edits.extend(match found.value {
+    edits.extend(match init {
         Init::Systemd => systemd::edits(host, view, &first.origin)?,
         Init::Sysvinit => sysvinit::edits(view, &first.origin)?,
+        Init::Openrc => openrc::edits(host, view, &first.origin)?,
+        Init::Busybox => busybox::edits(host, view, &first.origin)?,
     });
-    Ok((init, edits))
+    Ok(edits)
 }
 
 /// The script that holds `lines`.

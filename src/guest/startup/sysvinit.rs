@@ -1,6 +1,6 @@
 //! One init script that runs both scripts, with the links of its run levels: the comments of its head are LSB's.
 
-use crate::base::Origin;
+use crate::base::{GuestPath, Origin};
 use crate::edit::{Edit, GuestView};
 use crate::guest::error::GuestError;
 
@@ -8,6 +8,8 @@ use super::{file, link};
 
 /// The init script; run levels 2 to 5 start it last, and 0, 1 and 6 stop it first.
 const SCRIPT: &str = r#"#!/bin/sh
+# chkconfig: 2345 99 01
+# description: Commands of the project at start and shutdown
 ### BEGIN INIT INFO
 # Provides:          startup
 # Required-Start:    $all
@@ -19,10 +21,13 @@ const SCRIPT: &str = r#"#!/bin/sh
 
 case "$1" in
 start)
+    # Red Hat stops only what has left a file there.
+    [ ! -d /var/lock/subsys ] || : >/var/lock/subsys/startup
     [ ! -x /etc/mln/startup ] || /etc/mln/startup
     ;;
 stop)
     [ ! -x /etc/mln/shutdown ] || /etc/mln/shutdown
+    rm -f /var/lock/subsys/startup
     ;;
 restart | force-reload) ;;
 *)
@@ -33,26 +38,42 @@ esac
 exit 0
 "#;
 
+/// Where scripts and the directories of run levels may lie: by most, by Red Hat without links to there, by SUSE.
+const PLACES: [(&str, &str, &str); 3] = [
+    ("/etc/init.d", "/etc", "../init.d"),
+    ("/etc/rc.d/init.d", "/etc/rc.d", "../init.d"),
+    ("/etc/init.d", "/etc/init.d", ".."),
+];
+
 /// The init script and its links.
 pub(super) fn edits(view: &dyn GuestView, origin: &Origin) -> Result<Vec<Edit>, GuestError> {
+    let (scripts, levels, up) = place(view)?;
     let mut edits = vec![file(
         view,
-        "/etc/init.d/startup",
+        &format!("{scripts}/startup"),
         SCRIPT.to_owned(),
         0o755,
         origin,
     )?];
-    for (level, name) in [
-        (0, "K01startup"),
-        (1, "K01startup"),
-        (2, "S99startup"),
-        (3, "S99startup"),
-        (4, "S99startup"),
-        (5, "S99startup"),
-        (6, "K01startup"),
-    ] {
-        let path = format!("/etc/rc{level}.d/{name}");
-        edits.push(link(view, &path, "../init.d/startup", origin)?);
+    for level in 0..=6 {
+        let name = if matches!(level, 0 | 1 | 6) {
+            "K01startup"
+        } else {
+            "S99startup"
+        };
+        let path = format!("{levels}/rc{level}.d/{name}");
+        edits.push(link(view, &path, &format!("{up}/startup"), origin)?);
     }
     Ok(edits)
+}
+
+/// The first place whose run levels are there, else that of most.
+fn place(view: &dyn GuestView) -> Result<(&'static str, &'static str, &'static str), GuestError> {
+    for (scripts, levels, up) in PLACES {
+        let level = GuestPath::literal(&format!("{levels}/rc3.d"));
+        if view.exists(&GuestPath::literal(scripts))? && view.exists(&level)? {
+            return Ok((scripts, levels, up));
+        }
+    }
+    Ok(PLACES[0])
 }

@@ -25,13 +25,13 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     carried(Global, "afterHostsStop", V::Lines, "runs on the server after the hosts have stopped"),
     carried(Global, "afterProjectStop", V::Lines, "runs on the server after everything has stopped"),
     carried(Global, "persist", V::Flag, "keeps the project up: hosts that end are started again").or("off"),
-    carried(
+    here(
         Global,
         "secret",
         V::Text,
         "the file from which keys and identifiers of all hosts are derived",
     )
-    .or("keys and identifiers are random")
+    .or("drawn at the first bake and kept beside the images")
     .example("secret webfarm.secret"),
     plugin(Global, "autoenum", AUTOENUM)
         .example("autoenum {\n    superclass node\n    numhosts 90\n    address auto\n    net 10.0.0.0/24\n    addresses_begin 1\n}"),

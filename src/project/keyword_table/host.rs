@@ -1,6 +1,6 @@
 //! What may stand in a `host` or `superclass` block and is acted on, by this program or a bundled plugin.
 
-use super::super::model::Terminal;
+use super::super::model::{Family, IdentityChoice, Renderer, Terminal};
 use super::super::schema::BlockContent as B;
 use super::super::schema::Keyword;
 use super::super::schema::Place::Host;
@@ -74,7 +74,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     )
     .or("those of the template")
     .example("nameserver 128.39.89.10"),
-    carried(
+    here(
         Host,
         "search",
         V::Text,
@@ -103,7 +103,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         Host,
         "users",
         V::Block(B::Users),
-        "accounts: `name hash [home [uid]]`",
+        "accounts: `name hash [home [uid]]`, or a block for each",
     )
     .example("users {\n    john $6$salt$hash /home/john 1001\n}"),
     here(
@@ -141,24 +141,32 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     here(
         Host,
         "renderer",
-        V::Choice(&["ifupdown", "netplan", "networkd", "networkmanager"]),
+        V::Choice(&Renderer::NAMES),
         "what configures the network in the guest",
     )
     .or("detected from the template"),
-    carried(Host, "family", V::Word, "the guest's family of distributions").or("detected from the template"),
-    carried(
+    here(
+        Host,
+        "family",
+        V::Choice(&Family::NAMES),
+        "the guest's family of distributions",
+    )
+    .or("detected from the template"),
+    here(
         Host,
         "identity",
-        V::Word,
+        V::Choice(&IdentityChoice::NAMES),
         "where machine-id and ssh host keys come from",
     )
-    .or("its own"),
-    carried(
+    .or("own"),
+    here(
         Host,
         "host_keys",
         V::Text,
         "the kinds of ssh host key: `ed25519`, `ecdsa`, `rsa`",
-    ),
+    )
+    .or("those that the template's server reads")
+    .example("host_keys ed25519 rsa"),
     carried(Host, "format", V::Any, "the form of the image").or("raw"),
     carried(
         Host,

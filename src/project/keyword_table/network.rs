@@ -1,5 +1,6 @@
 //! What may stand in a `network` block: one interface.
 
+use super::super::schema::BlockContent as B;
 use super::super::schema::Keyword;
 use super::super::schema::Place::Network;
 use super::super::schema::ValueKind as V;
@@ -10,50 +11,50 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         Network,
         "address",
         V::AddressOrDhcp,
-        "the IPv4 address, or `dhcp`",
+        "the IPv4 address, with or without `/PREFIX`, or `dhcp`",
     )
-    .example("address 10.0.0.1"),
-    carried(
+    .example("address 10.0.0.1/24"),
+    here(
         Network,
         "address6",
-        V::Text,
+        V::Address6OrAuto,
         "the IPv6 address with `/PREFIX`, `auto` or `dhcp`",
     )
     .example("address6 2001:db8::1/64"),
-    carried(
+    here(
         Network,
         "addresses",
-        V::Text,
+        V::Prefixes,
         "further addresses, IPv4 and IPv6, each with `/PREFIX`",
     )
     .example("addresses 10.0.1.1/24 2001:db8:1::1/64"),
     here(Network, "netmask", V::Netmask, "the network mask").example("netmask 255.255.255.0"),
     here(Network, "broadcast", V::Address, "the broadcast address").or("left to the guest"),
     here(Network, "gateway", V::Address, "the default gateway").example("gateway 10.0.0.254"),
-    carried(Network, "gateway6", V::Text, "the default gateway for IPv6"),
-    carried(
+    here(Network, "gateway6", V::Address6, "the default gateway for IPv6"),
+    here(
         Network,
         "routes",
-        V::Any,
+        V::Block(B::Routes),
         "further routes: `network/prefix gateway [metric]`",
     )
     .example("routes {\n    10.9.0.0/16 10.0.0.253\n}"),
-    carried(
+    here(
         Network,
         "mtu",
         V::Number(68, 65_535),
         "the largest packet, in bytes",
     )
     .or("left to the guest"),
-    carried(
+    here(
         Network,
         "vlan",
         V::Number(1, 4094),
         "makes it a VLAN of this number on its `parent`",
     ),
-    carried(Network, "parent", V::Word, "the interface that carries the VLAN")
+    here(Network, "parent", V::Word, "the interface that carries the VLAN")
         .or("the interface's name up to the dot"),
-    carried(
+    here(
         Network,
         "match",
         V::Choice(&["name", "mac"]),
@@ -76,7 +77,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     )
     .example("bridge br0"),
     here(Network, "mac", V::Mac, "the hardware address")
-        .or("derived from the names of project, host and interface")
+        .or("derived from the secret and the names of project, host and interface")
         .example("mac fe:fd:00:00:12:34"),
     carried(
         Network,

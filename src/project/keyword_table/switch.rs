@@ -32,14 +32,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     .example("bridge br0"),
     here(Switch, "service_host", V::Word, "the server that runs it").example("service_host mln1.example.org"),
     here(Switch, "xen", V::Flag, "says that Xen hosts use it").or("follows from the hosts"),
-    carried(
+    here(
         Switch,
         "address",
-        V::Text,
+        V::Prefixes,
         "the server's own address on it, with the length of the prefix",
     )
     .example("address 10.0.0.254/24"),
-    carried(
+    here(
         Switch,
         "dhcp",
         V::Text,

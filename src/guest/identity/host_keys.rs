@@ -1,0 +1,203 @@
+//! The keys by which ssh clients know a machine: `/etc/ssh/ssh_host_*`, in the form that `ssh-keygen -A` makes.
+
+use ssh_key::private::{EcdsaKeypair, Ed25519Keypair, KeypairData, RsaKeypair};
+use ssh_key::rand_core::{CryptoRng, Error, RngCore};
+use ssh_key::{EcdsaCurve, LineEnding, PrivateKey};
+
+use crate::base::{GuestPath, IdentityKey, Origin};
+use crate::edit::{Attributes, Edit, GuestView};
+use crate::guest::error::GuestError;
+use crate::guest::target;
+use crate::guest::text::{lines, words};
+use crate::project::{Host, HostKeyKind};
+
+/// The directory of the keys.
+const DIRECTORY: &str = "/etc/ssh";
+/// The length of an RSA key in bits, as ssh-keygen has it.
+const RSA_BITS: usize = 3072;
+
+/// One key of a machine.
+#[derive(Clone)]
+pub struct HostKey {
+    /// Its kind.
+    pub kind: HostKeyKind,
+    /// The public half: kind and key in base64, as in a `.pub` file without the comment.
+    pub public: String,
+    /// The private half as the file has it.
+    private: String,
+}
+
+/// The machine's keys and the edits that write them; none where the guest has no ssh server.
+pub(super) fn configure(
+    host: &Host,
+    view: &dyn GuestView,
+    names: &[&str],
+    key: &IdentityKey,
+    origin: &Origin,
+) -> Result<(Vec<HostKey>, Vec<Edit>), GuestError> {
+    let mut edits = Vec::new();
+    let kinds = match &host.host_keys {
+        Some(kinds) => kinds.value.clone(),
+        None => kinds_of(view)?,
+    };
+    let origin = host.host_keys.as_ref().map_or(origin, |kinds| &kinds.origin);
+    let comment = format!("root@{}", host.name);
+    let keys: Vec<HostKey> = kinds
+        .into_iter()
+        .map(|kind| HostKey::make(kind, names, key, &comment))
+        .collect();
+    let mut written = Vec::new();
+    for key in &keys {
+        let name = format!("ssh_host_{}_key", key.kind.name());
+        for (name, content, mode) in [
+            (name.clone(), key.private.clone(), 0o600),
+            (
+                format!("{name}.pub"),
+                format!("{} {comment}\n", key.public),
+                0o644,
+            ),
+        ] {
+            let place = target::place(view, &GuestPath::literal(&format!("{DIRECTORY}/{name}")))?;
+            edits.push(Edit::file(
+                place,
+                content,
+                Attributes::owned(mode, 0, 0),
+                origin.clone(),
+            ));
+            written.push(name.into_bytes());
+        }
+    }
+    edits.extend(remove_others(view, &written, origin)?);
+    Ok((keys, edits))
+}
+
+/// The edits that remove every host key but those called `kept`.
+pub(super) fn remove_others(
+    view: &dyn GuestView,
+    kept: &[Vec<u8>],
+    origin: &Origin,
+) -> Result<Vec<Edit>, GuestError> {
+    let mut edits = Vec::new();
+    for (directory, is_key) in [
+        (
+            DIRECTORY,
+            (|name| name.starts_with(b"ssh_host_") && has_key_in(name)) as fn(&[u8]) -> bool,
+        ),
+        ("/etc/dropbear", |name| {
+            name.starts_with(b"dropbear_") && name.ends_with(b"_host_key")
+        }),
+    ] {
+        let directory = GuestPath::literal(directory);
+        for name in view.list(&directory)?.unwrap_or_default() {
+            if is_key(&name) && !kept.contains(&name) {
+                let path = directory
+                    .join(&name)
+                    .expect("a name of a directory is a component");
+                edits.push(Edit::absent(target::place(view, &path)?, super::implied(origin)));
+            }
+        }
+    }
+    Ok(edits)
+}
+
+fn has_key_in(name: &[u8]) -> bool {
+    name.windows(4).any(|window| window == b"_key")
+}
+
+/// The kinds of key that the guest's ssh server reads: those that its configuration names, else the two that are
+/// cheap and that every server since OpenSSH 6.5 takes.
+fn kinds_of(view: &dyn GuestView) -> Result<Vec<HostKeyKind>, GuestError> {
+    let Some(configuration) = target::read(view, "/etc/ssh/sshd_config")? else {
+        let is_there = view.exists(&GuestPath::literal("/usr/sbin/sshd"))?;
+        return Ok(if is_there { usual() } else { Vec::new() });
+    };
+    let named: Vec<HostKeyKind> = lines(&configuration).into_iter().filter_map(named_kind).collect();
+    let mut kinds: Vec<HostKeyKind> = HostKeyKind::ALL
+        .into_iter()
+        .filter(|kind| named.contains(kind))
+        .collect();
+    if kinds.is_empty() {
+        kinds = usual();
+    }
+    Ok(kinds)
+}
+
+fn usual() -> Vec<HostKeyKind> {
+    vec![HostKeyKind::Ed25519, HostKeyKind::Ecdsa]
+}
+
+/// The kind that a line `HostKey /etc/ssh/ssh_host_KIND_key` names.
+fn named_kind(line: &[u8]) -> Option<HostKeyKind> {
+    let mut words = words(line);
+    if !words.next()?.eq_ignore_ascii_case(b"HostKey") {
+        return None;
+    }
+    let file = words.next()?;
+    HostKeyKind::ALL
+        .into_iter()
+        .find(|kind| file == format!("{DIRECTORY}/ssh_host_{}_key", kind.name()).as_bytes())
+}
+
+impl HostKey {
+    /// The key that follows from the project's secret and the names of project and host.
+    fn make(kind: HostKeyKind, names: &[&str], key: &IdentityKey, comment: &str) -> Self {
+        let mut stream = Stream(key.stream(&format!("ssh host key {}", kind.name()), names));
+        let pair = match kind {
+            HostKeyKind::Ed25519 => KeypairData::from(Ed25519Keypair::random(&mut stream)),
+            HostKeyKind::Ecdsa => KeypairData::from(
+                EcdsaKeypair::random(&mut stream, EcdsaCurve::NistP256).expect("the curve P-256 is built in"),
+            ),
+            HostKeyKind::Rsa => KeypairData::from(
+                RsaKeypair::random(&mut stream, RSA_BITS).expect("3072 bits are enough for a key"),
+            ),
+        };
+        let private = PrivateKey::new(pair, comment).expect("a pair that was just made is whole");
+        let mut public = private.public_key().clone();
+        public.set_comment("");
+        Self {
+            kind,
+            public: public.to_openssh().expect("a whole key can be written"),
+            private: private
+                .to_openssh(LineEnding::LF)
+                .expect("a whole key can be written")
+                .to_string(),
+        }
+    }
+}
+
+impl std::fmt::Debug for HostKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("HostKey")
+            .field("public", &self.public)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Derived bytes as the numbers that the making of keys draws.
+struct Stream(blake3::OutputReader);
+
+impl CryptoRng for Stream {}
+
+impl RngCore for Stream {
+    fn next_u32(&mut self) -> u32 {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        u32::from_le_bytes(bytes)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! The files of SUSE's wicked, and of the scripts that came before it: ifcfg(5), ifroute(5), in
+//! `/etc/sysconfig/network`.
+
+use std::fmt::Write as _;
+
+use crate::edit::{Attributes, Edit, EditList, GuestView};
+use crate::guest::Guest;
+use crate::guest::error::GuestError;
+use crate::guest::target::Target;
+use crate::guest::text::with_assignment;
+
+use super::link::{Ipv6, Link};
+use super::{HEAD, file, remove_others};
+
+/// The directory of the files.
+const DIRECTORY: &str = "/etc/sysconfig/network";
+/// What holds for all interfaces.
+const GLOBAL: &str = "/etc/sysconfig/network/config";
+
+/// Writes the files of each interface.
+pub(super) fn configure(
+    guest: &Guest<'_>,
+    links: &[Link<'_>],
+    view: &dyn GuestView,
+) -> Result<EditList, GuestError> {
+    let mut edits = EditList::new();
+    for link in links {
+        let path = |kind: &str| format!("{DIRECTORY}/{kind}-{}", link.name);
+        edits.push(file(view, &path("ifcfg"), interface(link), 0o644, link)?);
+        let routes = routes(link);
+        if !routes.is_empty() {
+            edits.push(file(view, &path("ifroute"), routes, 0o644, link)?);
+        }
+    }
+    let others = remove_others(view, DIRECTORY, &edits, |name| {
+        let is_one = name.starts_with(b"ifcfg-") || name.starts_with(b"ifroute-") || name == b"routes";
+        is_one && name != b"ifcfg-lo" && !name.starts_with(b"ifcfg.")
+    })?;
+    edits.extend(others);
+    edits.extend(resolver(guest, links, view)?);
+    Ok(edits)
+}
+
+/// The name servers, which SUSE's netconfig puts into resolv.conf.
+fn resolver(guest: &Guest<'_>, links: &[Link<'_>], view: &dyn GuestView) -> Result<Option<Edit>, GuestError> {
+    let Some(link) = links.iter().find(|link| !link.dns.is_empty()) else {
+        return Ok(None);
+    };
+    let target = Target::open(view, GLOBAL)?;
+    let servers: Vec<String> = link.dns.iter().map(ToString::to_string).collect();
+    let mut content = target.content.unwrap_or_default();
+    for (key, words) in [
+        ("NETCONFIG_DNS_STATIC_SERVERS", servers.join(" ")),
+        ("NETCONFIG_DNS_STATIC_SEARCHLIST", link.search.join(" ")),
+    ] {
+        content = with_assignment(&content, key, &format!("\"{words}\""));
+    }
+    let mut edit = Edit::file(
+        target.path,
+        content,
+        Attributes::default(),
+        guest.host.origin.clone(),
+    );
+    edit.origins = guest
+        .host
+        .nameservers
+        .iter()
+        .map(|server| server.origin.clone())
+        .collect();
+    Ok(Some(edit))
+}
+
+/// The file of one interface.
+fn interface(link: &Link<'_>) -> String {
+    let mut text = format!("{HEAD}STARTMODE='auto'\n");
+    let asks = match (link.dhcp4, link.ipv6) {
+        (true, Ipv6::Dhcp) => Some("dhcp"),
+        (true, _) => Some("dhcp4"),
+        (false, Ipv6::Dhcp) => Some("dhcp6"),
+        (false, _) => None,
+    };
+    let protocol = match (asks, link.addresses.is_empty()) {
+        (Some(asks), true) => asks.to_owned(),
+        (Some(asks), false) => format!("{asks}+static"),
+        (None, true) => "none".to_owned(),
+        (None, false) => "static".to_owned(),
+    };
+    let _infallible = writeln!(text, "BOOTPROTO='{protocol}'");
+    for (index, net) in link.addresses.iter().enumerate() {
+        let number = if index == 0 {
+            String::new()
+        } else {
+            format!("_{index}")
+        };
+        let _infallible = writeln!(text, "IPADDR{number}='{net}'");
+    }
+    if let Some(broadcast) = link.broadcast {
+        let _infallible = writeln!(text, "BROADCAST='{broadcast}'");
+    }
+    if let Some(mtu) = link.mtu {
+        let _infallible = writeln!(text, "MTU='{mtu}'");
+    }
+    if let Some(vlan) = link.vlan {
+        let _infallible = write!(text, "ETHERDEVICE='{}'\nVLAN_ID='{}'\n", vlan.parent, vlan.id);
+    }
+    text
+}
+
+/// The routes of one interface: destination, gateway, mask, interface, kind and options.
+fn routes(link: &Link<'_>) -> String {
+    let mut text = String::new();
+    for gateway in link.gateways() {
+        let _infallible = writeln!(text, "default {gateway} - {}", link.name);
+    }
+    for route in &link.routes {
+        let metric = route
+            .metric
+            .map(|metric| format!(" unicast metric {metric}"))
+            .unwrap_or_default();
+        let _infallible = writeln!(
+            text,
+            "{} {} - {}{metric}",
+            route.destination, route.gateway, link.name
+        );
+    }
+    text
+}
