@@ -102,7 +102,7 @@ fn a_project_without_hosts_is_neither_planned_nor_baked() {
         .and_then(|mut file| std::io::Write::write_all(&mut file, b"global {\n    project empty\n}\n"))
         .unwrap();
     let complaint = "error: project `empty` has no hosts\n\
-                     hint: plugins, such as `autoenum`, make none in this version: write `host NAME { }`\n";
+                     hint: write `host NAME { }`, or have `autoenum` make some\n";
     for command in ["plan", "bake"] {
         let output = program(home.path())
             .args([command, "empty.mln", "--template", "a=b"])

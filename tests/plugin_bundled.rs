@@ -30,8 +30,8 @@ fn ssh_key_lets_people_in() {
     let text = "global { project p }\nhost a { template t; ssh_key { eve ssh-rsa A } }\n";
     assert_eq!(
         edits(text, &[], "a", &guest).unwrap_err(),
-        "plugin `ssh_key` failed in `configure`: there is no account `eve` in the guest (bundled ssh_key.lua), asked \
-         for by p.mln:2: host a { template t; ssh_key { eve ssh-rsa A } }"
+        "plugin `ssh_key` failed in `configure`: there is no account `eve` in the guest (bundled ssh_key.lua:15), \
+         asked for by p.mln:2: host a { template t; ssh_key { eve ssh-rsa A } }"
     );
 }
 

@@ -78,10 +78,11 @@ fn a_plugin_that_writes_outside_the_guest_is_refused() {
     ]
     .map(|path| configure(&format!("  guest:write({path}, \"x\")")))
     .into();
-    insta::assert_snapshot!(shown.join("\n"), @r#"
+    insta::assert_snapshot!(shown.join("\n").replace('\0', "<NUL>"), @r#"
 plugin `odd` failed in `configure`: `/../../etc/passwd` has a `..` component (odd.lua:3), asked for by p.mln:3: odd {
 plugin `odd` failed in `configure`: `etc/passwd` is not an absolute path (odd.lua:3), asked for by p.mln:3: odd {
 plugin `odd` failed in `configure`: `/etc` is a directory in the guest (odd.lua:3), asked for by p.mln:3: odd {
+plugin `odd` failed in `configure`: `/a<NUL>b` has a NUL byte (odd.lua:3), asked for by p.mln:3: odd {
 "#);
 }
 

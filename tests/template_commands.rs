@@ -121,7 +121,7 @@ fn wrong_command_lines_and_missing_templates_say_what_to_do() {
     let stderr = String::from_utf8(unknown.stderr).unwrap();
     assert!(
         stderr.starts_with(
-            "error: there is no definition of a template called `debian-13`; there are debian-12"
+            "error: there is no definition of a template called `debian-13`; there are busybox, debian-12"
         ),
         "{stderr}"
     );

@@ -4,12 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::device::{BlockDevice, DeviceError};
 
+/// The least that a disk writes whole, in bytes.
+const SECTOR_LEN: usize = 512;
+
 /// What a [`FaultyDevice`] does when its time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Writes fail, and leave nothing.
     Write,
-    /// Writes fail after the first half of the bytes.
+    /// Writes fail after the first half of the bytes, cut to whole sectors: a disk tears no finer.
     ShortWrite,
     /// Reads fail.
     Read,
@@ -92,8 +95,9 @@ impl<D: BlockDevice> BlockDevice for FaultyDevice<D> {
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
         if let Err(error) = self.spend("write", offset_bytes, super::device::len_of(bytes)) {
             if self.fault == Fault::ShortWrite {
-                let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
-                self.inner.write_at(offset_bytes, half)?;
+                let half_len = (bytes.len() / 2 / SECTOR_LEN).saturating_mul(SECTOR_LEN);
+                self.inner
+                    .write_at(offset_bytes, bytes.get(..half_len).unwrap_or_default())?;
             }
             return Err(error);
         }

@@ -40,8 +40,19 @@ pub struct Workspace {
     places: ProjectPlaces,
     /// Whether the manifest still speaks of the files beside it.
     is_sealed: Mutex<bool>,
-    /// Keeps the lock; the system gives it up with the file.
-    _lock: File,
+    _lock: ProjectLock,
+}
+
+/// The lock of a project. It is given up by name: the file alone would not do while a program that another thread is
+/// about to start still has it from us.
+#[derive(Debug)]
+struct ProjectLock(File);
+
+impl Drop for ProjectLock {
+    fn drop(&mut self) {
+        // A lock that cannot be given up goes with the process.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 impl Workspace {
@@ -140,7 +151,7 @@ impl Workspace {
 }
 
 /// Takes the project's lock, or says that another process has it.
-fn take_lock(places: &ProjectPlaces) -> Result<File, StoreError> {
+fn take_lock(places: &ProjectPlaces) -> Result<ProjectLock, StoreError> {
     let path = places.lock();
     let file = OpenOptions::new()
         .create(true)
@@ -149,7 +160,7 @@ fn take_lock(places: &ProjectPlaces) -> Result<File, StoreError> {
         .open(&path)
         .map_err(PathError::on("create", &path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(ProjectLock(file)),
         Err(Errno::WOULDBLOCK) => Err(StoreError::Locked {
             project: places.name().to_owned(),
         }),

@@ -1,8 +1,10 @@
 //! Images to resize, made by mke2fs from a tree with every kind of thing.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt as _, symlink};
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,8 +12,9 @@ use mln_image::base::Timestamp;
 use mln_image::block::{BlockDevice, FileDevice};
 use mln_image::ext::{self, ExtError, Fs, InodeNo, NewNode, ResizeReport};
 use tempfile::TempDir;
+use walkdir::WalkDir;
 
-use crate::support::{Tree, e2fsck_clean, tool};
+use crate::support::{Mounted, e2fsck_clean, sha256, tool};
 
 pub(super) const MIB: u64 = 1 << 20;
 
@@ -141,8 +144,28 @@ impl Image {
         assert!(findings.is_empty(), "{what}: {findings:?}");
     }
 
-    pub(super) fn tree(&self) -> Tree {
-        Tree::read(&self.path())
+    /// What the kernel reads: of each path the mode, the owner, and the content's digest or the link's target.
+    pub(super) fn tree(&self) -> BTreeMap<PathBuf, (u32, u32, Vec<u8>)> {
+        let mounted = Mounted::read_only(&self.path(), "ext4");
+        let content = |path: &Path, kind: fs::FileType| {
+            if kind.is_file() {
+                sha256(path).to_string().into_bytes()
+            } else if kind.is_symlink() {
+                fs::read_link(path).unwrap().into_os_string().into_vec()
+            } else {
+                Vec::new()
+            }
+        };
+        WalkDir::new(mounted.path())
+            .into_iter()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let metadata = entry.metadata().unwrap();
+                let found = content(entry.path(), metadata.file_type());
+                let path = entry.path().strip_prefix(mounted.path()).unwrap();
+                (path.to_path_buf(), (metadata.mode(), metadata.uid(), found))
+            })
+            .collect()
     }
 
     /// Takes away every second small file, so that free space is in pieces.

@@ -98,8 +98,9 @@ fn foreign_sector(
         .zip(unit.old);
     for ((present, new), old) in sectors {
         let end = place.saturating_add(len_of(present));
-        // What was cut off reads as zero until it is written.
-        let is_cut = end > header.base_end_bytes && is_zero(present);
+        // What was cut off reads as zero until it is written; a sector that was cut inside is neither.
+        let is_cut_inside = header.base_end_bytes < header.old_len_bytes && place < header.base_end_bytes;
+        let is_cut = end > header.base_end_bytes && (is_cut_inside || is_zero(present));
         if present != new && crc32c::crc32c(present) != old && !is_cut && place < image.len_bytes() {
             return Ok(Some(place));
         }

@@ -100,7 +100,7 @@ pub(super) fn judge(
         walk.report.add(
             place,
             "head of the hash tree",
-            format_args!("a known version and at most {levels_max} levels"),
+            format_args!("a known version and levels up to {levels_max}"),
             found,
         );
         return Ok(walk.index);

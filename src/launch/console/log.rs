@@ -130,11 +130,12 @@ fn said(text: &str) -> Said {
     Said::Nothing
 }
 
-/// Whether a line is getty's: the machine's name and `login:`, whatever a kernel message adds.
+/// Whether a line is getty's: the machine's name and `login:`, whatever a kernel message adds. `Last login:` is what
+/// the shell says to one who is in already.
 fn asks_for_login(line: &str) -> bool {
     let line = plain(line);
     let mut words = line.trim_start().split(' ');
-    let is_name = |word: &str| !word.is_empty() && !word.contains(['[', ']', ':']);
+    let is_name = |word: &str| !word.is_empty() && word != "Last" && !word.contains(['[', ']', ':']);
     words.next().is_some_and(is_name) && words.next() == Some("login:")
 }
 
@@ -188,7 +189,7 @@ mod tests {
         let path = directory.path().join("console");
         let mut console = Console::new(&path);
         assert_eq!(console.read(), Said::Nothing);
-        std::fs::copy("/dev/null", &path).unwrap();
+        drop(File::create(&path).unwrap());
         let text = b"one\r\n\x1b[31mtwo\x1b[0m\r\n\r\nthree\x07";
         OpenOptions::new()
             .append(true)

@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn values_may_hold_line_ends() {
         let mut extended = Extended::default();
-        let record = b"30 SCHILY.xattr.user.a=1\n2=3\n\n\n21 mtime=-1.500000000\n";
+        let record = b"31 SCHILY.xattr.user.a=1\n2=3\n\n\n22 mtime=-1.500000000\n";
         extended.read(record).unwrap();
         assert_eq!(extended.xattrs, [(b"user.a".to_vec(), b"1\n2=3\n\n".to_vec())]);
         let before = Timestamp {
