@@ -296,6 +296,7 @@ mod tests {
             "manifest.json",
         ];
         assert_eq!(left, expected.map(|path| Path::new("lab").join(path)));
+        drop(workspace);
         open(root.path(), Existing::Replace).unwrap().remove().unwrap();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }

@@ -50,10 +50,21 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let output = tool("umount", "mount")
-            .arg(self.directory.path())
-            .output()
-            .unwrap();
+        let umount = || {
+            tool("umount", "mount")
+                .arg(self.directory.path())
+                .output()
+                .unwrap()
+        };
+        let mut output = umount();
+        // A program that another test is just starting may still have a file of ours open.
+        for _ in 0..50 {
+            if output.status.success() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            output = umount();
+        }
         if !std::thread::panicking() {
             assert!(
                 output.status.success(),
