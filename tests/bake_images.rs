@@ -71,7 +71,7 @@ fn a_farm_is_baked_on_every_kind_of_file_system() {
         .map(str::to_owned)
         .to_vec();
         for number in 1..=3 {
-            let names = ["root.img", "start", "stop", "swap.img", "xl.cfg"];
+            let names = [".baked", "root.img", "start", "stop", "swap.img", "xl.cfg"];
             let own = names
                 .into_iter()
                 .filter(|name| *name != "swap.img" || number == 3);

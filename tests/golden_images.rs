@@ -80,3 +80,45 @@ fn a_baked_host_becomes_a_template_with_its_lineage() {
     e2fsck_clean(&image);
     assert_eq!(debugfs(&image, "cat /etc/hostname"), "app\n");
 }
+
+#[test]
+fn a_delta_becomes_the_same_template_as_a_raw_image() {
+    let bakery = Bakery::with_template(ExtKind::Ext4);
+    let file = bakery.path("farm.mln");
+    put(&file, TEXT);
+    let file = file.to_str().unwrap();
+    let mut digests = Vec::new();
+    for (format, name) in [
+        ("raw", "raw-V1.0.ext4"),
+        ("qcow2", "qcow2-V1.0.ext4"),
+        ("uml-cow", "cow-V1.0.ext4"),
+    ] {
+        let keep = ["--as-template", name, "--host", "www1"];
+        let baked = run(
+            &bakery,
+            &[&["bake", "--replace", file, "--format", format], &keep[..]].concat(),
+        );
+        assert!(baked.status.success(), "{baked:?}");
+        digests.push(sha256(&bakery.path("templates").join(name)));
+        assert!(!bakery.baked("farm", "www1/root.raw.mln-partial").exists());
+    }
+    assert_eq!(digests[1..], [digests[0]; 2]);
+}
+
+#[test]
+fn what_cannot_become_a_template_is_refused_before_anything_is_baked() {
+    let bakery = Bakery::with_template(ExtKind::Ext4);
+    let file = bakery.path("farm.mln");
+    put(&file, TEXT);
+    let file = file.to_str().unwrap();
+    let golden = ["bake", file, "--as-template", "golden.ext4"];
+    let several = run(&bakery, &[&golden[..], &["--host", "www1,www2"]].concat());
+    assert_eq!(several.status.code(), Some(2), "{several:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&several.stderr),
+        "error: only one host can become a template\n"
+    );
+    let part = run(&bakery, &[&golden[..], &["--shard", "1/2"]].concat());
+    assert_eq!(part.status.code(), Some(2), "{part:?}");
+    assert!(!bakery.path("projects").join("farm").exists());
+}

@@ -5,8 +5,10 @@
     reason = "clippy's exemption for tests does not reach helper functions"
 )]
 
+mod bake_again;
 mod bake_bad_input;
 mod bake_faults;
+mod bake_formats;
 mod bake_identity;
 mod bake_images;
 mod bake_program;
@@ -44,6 +46,7 @@ mod guest_startup;
 mod image_commands;
 mod image_copies;
 mod image_damage;
+mod image_deltas;
 mod image_diff;
 mod image_formats;
 mod image_in_place;

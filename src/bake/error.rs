@@ -8,6 +8,8 @@ use crate::disk::DiskError;
 use crate::edit::ViewError;
 use crate::ext::ExtError;
 use crate::guest::GuestError;
+use crate::image::qcow2::QcowError;
+use crate::image::uml_cow::CowError;
 use crate::image::{Blake3Digest, ImageError};
 use crate::launch::LaunchError;
 use crate::plugin::PluginError;
@@ -187,6 +189,20 @@ pub enum HostError {
         /// The other host.
         other: String,
     },
+    /// The written delta does not show what was computed.
+    #[error("`{}` was written wrong: it does not show what was computed at {offset_bytes}", path.display())]
+    ShowsWrong {
+        /// The file.
+        path: PathBuf,
+        /// Where the difference lies, to a MiB.
+        offset_bytes: u64,
+    },
+    /// The image could not be written as a qcow2 image.
+    #[error(transparent)]
+    Qcow2(Box<QcowError>),
+    /// The image could not be written as a COW file of User-Mode Linux.
+    #[error(transparent)]
+    UmlCow(Box<CowError>),
     /// The machine cannot be defined so.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -202,6 +218,18 @@ pub enum HostError {
     /// The project's directory could not be changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<QcowError> for HostError {
+    fn from(error: QcowError) -> Self {
+        Self::Qcow2(Box::new(error))
+    }
+}
+
+impl From<CowError> for HostError {
+    fn from(error: CowError) -> Self {
+        Self::UmlCow(Box::new(error))
+    }
 }
 
 impl HostError {

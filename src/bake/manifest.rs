@@ -3,15 +3,17 @@
 //! Its bytes depend on the project, the templates and the program's version alone: no clock, no machine, no order of
 //! threads.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::plan::FilePlan;
 use crate::base::Timestamp;
 use crate::base::digest::Sha256Digest;
 use crate::image::Blake3Digest;
+use crate::project::ImageFormat;
 
 /// The version of the manifest's own form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What went into a bake and what came out.
 #[derive(Debug, Serialize)]
@@ -28,6 +30,13 @@ pub struct Manifest {
     pub hosts: Vec<HostRecord>,
     /// The files that lie beside the hosts and tell others of them.
     pub files: Vec<LaunchRecord>,
+    /// Hosts that an earlier bake made and this one left alone, as that one's manifest had them; they are merged into
+    /// `hosts`.
+    #[serde(skip)]
+    pub(super) others: Vec<Value>,
+    /// How many of the hosts were kept as an earlier bake made them: for the user, not part of the manifest.
+    #[serde(skip)]
+    pub kept: usize,
 }
 
 /// A program and its version.
@@ -49,7 +58,7 @@ pub struct ProjectRecord {
 }
 
 /// A template as it was used.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TemplateRecord {
     /// The template's file in the store.
     pub name: String,
@@ -59,6 +68,17 @@ pub struct TemplateRecord {
     pub len_bytes: u64,
     /// The time that edits of its guests got.
     pub edit_time: Timestamp,
+}
+
+/// A grown copy of a template that images lie over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackingRecord {
+    /// Its file, relative to the project's directory.
+    pub file: String,
+    /// Its length in bytes.
+    pub len_bytes: u64,
+    /// The digest of what it holds.
+    pub blake3_of_data: Blake3Digest,
 }
 
 /// One host as it was baked.
@@ -83,20 +103,37 @@ pub struct HostRecord {
 }
 
 /// A disk image.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ImageRecord {
     /// Its file, relative to the project's directory.
     pub file: String,
-    /// Its length in bytes.
+    /// What kind of file that is.
+    pub format: ImageFormat,
+    /// The length of the disk in it, in bytes.
     pub len_bytes: u64,
-    /// The digest of the whole file, as `b3sum` prints it.
-    pub blake3: Blake3Digest,
-    /// How many units of 4096 bytes differ from the template.
+    /// The file's digest.
+    #[serde(flatten)]
+    pub digest: ImageDigest,
+    /// How many units of 4096 bytes of the disk differ from the template.
     pub changed_units: usize,
+    /// The file that the image lies over, if that is not the template itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backing: Option<BackingRecord>,
+}
+
+/// The digest of an image's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImageDigest {
+    /// Of the whole file, as `b3sum` prints it.
+    #[serde(rename = "blake3")]
+    Whole(Blake3Digest),
+    /// Of the units that hold anything: [`data_digest`](crate::image::data_digest).
+    #[serde(rename = "blake3_of_data")]
+    Data(Blake3Digest),
 }
 
 /// A swap image.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SwapRecord {
     /// Its file, relative to the project's directory.
     pub file: String,
@@ -104,6 +141,8 @@ pub struct SwapRecord {
     pub len_bytes: u64,
     /// The UUID in its header.
     pub uuid: String,
+    /// The digest of what it holds.
+    pub blake3_of_data: Blake3Digest,
 }
 
 /// A path of the guest that was changed.
@@ -118,7 +157,7 @@ pub struct FileRecord {
 }
 
 /// A file beside the images.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LaunchRecord {
     /// Its file, relative to the project's directory.
     pub file: String,
@@ -129,8 +168,33 @@ pub struct LaunchRecord {
 impl Manifest {
     /// The manifest's text: JSON with a final newline.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let mut text = serde_json::to_vec_pretty(self)?;
-        text.push(b'\n');
-        Ok(text)
+        if self.others.is_empty() {
+            return to_text(self);
+        }
+        let mut whole = serde_json::to_value(self)?;
+        if let Some(hosts) = whole.get_mut("hosts").and_then(Value::as_array_mut) {
+            hosts.extend(self.others.iter().cloned());
+            super::merge::sort_hosts(hosts);
+        }
+        to_text(&whole)
+    }
+}
+
+/// A manifest as it lies on the disk.
+pub(super) fn to_text(manifest: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(manifest)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+impl HostRecord {
+    /// The names of the files in the host's directory.
+    pub(super) fn file_names(&self) -> Vec<&str> {
+        let files = std::iter::once(&self.image.file)
+            .chain(self.swap.iter().map(|swap| &swap.file))
+            .chain(self.launch.iter().map(|launch| &launch.file));
+        files
+            .map(|file| file.rsplit_once('/').map_or(&**file, |(_, name)| name))
+            .collect()
     }
 }

@@ -13,34 +13,47 @@
 mod apply;
 mod diff;
 mod error;
+mod ground;
+mod group;
 mod guest_view;
 mod host_files;
 mod identity;
+mod kept;
+mod key;
 mod manifest;
+mod merge;
 mod need;
 mod network_files;
 mod offline;
+mod others;
 mod plan;
+mod prove;
 mod run;
+mod selection;
 mod size;
 mod template;
 mod told;
 mod verify;
+mod wanted;
 mod worker;
+mod written;
 
 pub use diff::{FileDiff, diff};
 pub use error::{BakeError, HostError, HostFailure};
 pub use host_files::FilesDirectory;
 pub use identity::{Identity, IdentitySource};
 pub use manifest::{
-    FORMAT, FileRecord, HostRecord, ImageRecord, LaunchRecord, Manifest, ProjectRecord, SwapRecord,
-    TemplateRecord, Tool,
+    BackingRecord, FORMAT, FileRecord, HostRecord, ImageDigest, ImageRecord, LaunchRecord, Manifest,
+    ProjectRecord, SwapRecord, TemplateRecord, Tool,
 };
+pub use merge::{MergeError, merge};
 pub use need::Need;
 pub use network_files::NetworkFile;
 pub use offline::{
     Edited, OfflineError, OpenImage, change_image, check_image, open_image, open_image_being_edited,
 };
 pub use plan::{FilePlan, HostPlan, Plan, Request, plan};
+pub use prove::{Fault, Proof, ProveError, prove};
 pub use run::{Execution, Verify, bake, threads};
+pub use selection::{Selection, Shard, ShardError};
 pub use told::Told;

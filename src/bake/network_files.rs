@@ -37,6 +37,9 @@ impl Numbers {
     }
 }
 
+/// The file that tells ssh(1) the hosts' keys.
+pub(super) const KNOWN_HOSTS: &str = "known_hosts";
+
 /// The first line of each file.
 const HEAD: &str = "# Written by mln-image from the project's description.\n";
 
@@ -58,7 +61,7 @@ pub(super) fn files(
             content: etc_hosts(project, addresses),
         },
         NetworkFile {
-            name: "known_hosts".to_owned(),
+            name: KNOWN_HOSTS.to_owned(),
             content: known_hosts(project, &identities, addresses),
         },
     ];

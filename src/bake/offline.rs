@@ -19,7 +19,7 @@ use crate::block::{
 };
 use crate::disk::{DiskError, Root, find_root};
 use crate::ext::{self, ExtError, Finding, Fs, RecoveryReport};
-use crate::image::{self, Ranges};
+use crate::image::{self, ImageKind, OpenError, Ranges};
 
 /// Says why an image could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,17 @@ pub enum OfflineError {
         /// How many findings there are.
         count: usize,
     },
+    /// The image is a delta, which is only read.
+    #[error("`{}` is a {} image, which cannot be edited in place", path.display(), kind.name())]
+    Delta {
+        /// The image.
+        path: PathBuf,
+        /// What kind of file it is.
+        kind: ImageKind,
+    },
+    /// The image's format is not understood.
+    #[error(transparent)]
+    Open(Box<OpenError>),
     /// The edit failed.
     #[error(transparent)]
     Edit(#[from] HostError),
@@ -78,8 +89,18 @@ impl OfflineError {
                 path.display()
             )],
             Self::Disk { source, .. } => source.hints(),
+            Self::Delta { path, .. } => vec![format!(
+                "`mln-image image flatten {}` makes it raw",
+                path.display()
+            )],
             _ => Vec::new(),
         }
+    }
+}
+
+impl From<OpenError> for OfflineError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(Box::new(error))
     }
 }
 
@@ -119,6 +140,7 @@ pub fn change_image<T, E: From<OfflineError>>(
     edit: impl FnOnce(&mut Fs) -> Result<T, E>,
 ) -> Result<Edited<T>, E> {
     let place = real_path(path)?;
+    refuse_delta(&place)?;
     let image = Arc::new(FileDevice::open_writable(&place).map_err(OfflineError::from)?);
     lock_for_edit(&image, &place).map_err(OfflineError::from)?;
     redo::complete(&image, &place).map_err(OfflineError::from)?;
@@ -216,9 +238,23 @@ fn readable(path: &Path) -> Result<Arc<dyn BlockDevice>, OfflineError> {
     if redo::has_redo(&place) {
         complete(&place)?;
     }
+    if image::kind_of(&place)? != ImageKind::Raw {
+        return Ok(image::open(&place)?.device);
+    }
     let image = Arc::new(FileDevice::open(&place).map_err(named(path))?);
     lock_for_reading(&image, &place)?;
     Ok(redo::view(image, &place)?)
+}
+
+/// Refuses an image that is a delta.
+fn refuse_delta(path: &Path) -> Result<(), OfflineError> {
+    match image::kind_of(path)? {
+        ImageKind::Raw => Ok(()),
+        kind => Err(OfflineError::Delta {
+            path: path.to_path_buf(),
+            kind,
+        }),
+    }
 }
 
 /// Completes an edit on the disk, unless this user may not or someone is at it.

@@ -1,6 +1,6 @@
 //! What a bake will do, as data: every host's files, sizes and needs, before a byte is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,16 +13,18 @@ use super::host_files::FilesDirectory;
 use super::identity::{Identity, IdentitySource};
 use super::need::{self, Need};
 use super::network_files::{self, NetworkFile, Numbers};
+use super::selection::Selection;
 use super::size::image_len;
 use super::template::Source;
 use super::told::Told;
+use super::wanted::{Wanted, open_sources};
 use crate::base::digest::Sha256Digest;
 use crate::base::{FileKind, GuestPath, Origin, Timestamp};
 use crate::edit::{EditList, EditedView, Effect, GuestView as _, effective};
 use crate::guest::{self, GuestContext, GuestIdentity};
 use crate::launch::{self, DomainSpec, LaunchFile, LaunchSettings};
 use crate::plugin::Guests;
-use crate::project::{Host, HostName, Project};
+use crate::project::{Host, HostName, ImageFormat, Platform, Project};
 use crate::store::Projects;
 use crate::template::Store;
 
@@ -47,6 +49,10 @@ pub struct Request<'a> {
     pub launch: &'a LaunchSettings,
     /// The key that machine-ids, ssh host keys and hardware addresses follow from.
     pub identity: &'a Identity,
+    /// Which of the project's hosts are planned and baked.
+    pub selection: &'a Selection,
+    /// The format of every root image, whatever the project says.
+    pub format: Option<ImageFormat>,
     /// The time that every edit gets; `None` for that of the template's own last change.
     pub now: Option<Timestamp>,
 }
@@ -86,7 +92,9 @@ pub struct HostPlan {
     pub renderer: Option<Told>,
     /// What starts it.
     pub init: Option<Told>,
-    /// The length of the root image in bytes.
+    /// The format of the root image.
+    pub format: ImageFormat,
+    /// The length of the disk in the root image in bytes.
     pub len_bytes: u64,
     /// The length of the swap image in bytes.
     pub swap_len_bytes: Option<u64>,
@@ -148,6 +156,7 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
         .project
         .hosts
         .par_iter()
+        .filter(|host| request.selection.has(&host.name))
         .filter_map(|host| {
             let wanted = Wanted::of(request, host);
             let source = sources.get(&wanted.key())?;
@@ -221,63 +230,10 @@ impl Plan<'_> {
         })
     }
 
-    /// The longest image that any host made from the template `source` gets.
-    pub(super) fn longest_image(&self, source: &str) -> u64 {
-        let own = self.hosts.iter().filter(|host| host.source == source);
-        own.map(|host| host.len_bytes).max().unwrap_or_default()
-    }
-
     /// The digest of the project's text.
     pub(super) fn project_digest(&self) -> Sha256Digest {
         Sha256Digest::of(self.project_text)
     }
-}
-
-/// What a host is made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Wanted<'a> {
-    /// The name of the template.
-    template: &'a str,
-    /// The root partition, where the project names it.
-    partition: Option<&'a str>,
-}
-
-impl<'a> Wanted<'a> {
-    fn of(request: &Request<'a>, host: &'a Host) -> Self {
-        let wanted = &host.template.value;
-        Self {
-            template: request.substitutions.get(wanted).unwrap_or(wanted),
-            partition: host.root_partition.as_ref().map(|partition| &*partition.value),
-        }
-    }
-
-    /// One text for each template and partition; the template's name where no partition is named.
-    fn key(&self) -> String {
-        let partition = self.partition.map(|partition| format!(", partition {partition}"));
-        self.template.to_owned() + &partition.unwrap_or_default()
-    }
-}
-
-/// Opens every template once; hosts whose template cannot be opened fail together.
-fn open_sources(request: &Request<'_>, failures: &mut Vec<HostFailure>) -> BTreeMap<String, Arc<Source>> {
-    let hosts = &request.project.hosts;
-    let all: BTreeSet<Wanted<'_>> = hosts.iter().map(|host| Wanted::of(request, host)).collect();
-    let mut sources = BTreeMap::new();
-    for wanted in all {
-        match Source::open(request.templates, wanted.template, wanted.partition, request.now) {
-            Ok(source) => {
-                sources.insert(wanted.key(), Arc::new(source));
-            }
-            Err(error) => {
-                let without = hosts.iter().filter(|host| Wanted::of(request, host) == wanted);
-                failures.push(HostFailure {
-                    hosts: without.map(|host| host.name.clone()).collect(),
-                    error: Box::new(error),
-                });
-            }
-        }
-    }
-    sources
 }
 
 /// Plans one host.
@@ -307,12 +263,14 @@ fn plan_host(
     }
     let template_len_bytes = source.template().len_bytes();
     let mut warnings: Vec<String> = configured.warnings.iter().map(ToString::to_string).collect();
+    let format = format_of(request, host);
+    warnings.extend(unfit_format(host, format));
     let files = file_plans(&view, &configured.edits)?;
     let needed = need::count(&view, &files)?;
     let len = image_len(&host.size, source, needed)?;
     warnings.extend(len.warning);
     let needs = need::of(source, needed, &files, source.root_len_bytes(len.len_bytes)?)?;
-    let domain = domain(request, numbers, host, root_partition)?;
+    let domain = domain(request, numbers, host, root_partition, format)?;
     Ok(HostPlan {
         name: host.name.clone(),
         template: source.template().name().to_string(),
@@ -327,6 +285,7 @@ fn plan_host(
         init: configured
             .init
             .map(|told| Told::new(told.value.name(), told.reason)),
+        format,
         len_bytes: len.len_bytes,
         swap_len_bytes: host.swap.as_ref().map(|swap| swap.value.0),
         blocks: needs.blocks,
@@ -341,18 +300,42 @@ fn plan_host(
     })
 }
 
+/// The format of the root image of `host`.
+fn format_of(request: &Request<'_>, host: &Host) -> ImageFormat {
+    let own = host.format.as_ref().map(|format| format.value);
+    request.format.or(own).unwrap_or_default()
+}
+
+/// What a person should know if what runs `host` does not read `format`.
+fn unfit_format(host: &Host, format: ImageFormat) -> Option<String> {
+    let is_fit = match (host.platform.value, format) {
+        (_, ImageFormat::Raw) => true,
+        (Platform::Uml, format) => format == ImageFormat::UmlCow,
+        (_, format) => format == ImageFormat::Qcow2,
+    };
+    (!is_fit).then(|| {
+        format!(
+            "{} does not start a {format} image: make it raw by `image flatten` first",
+            host.platform.value.name()
+        )
+    })
+}
+
 /// How `host` is started and stopped.
 fn domain(
     request: &Request<'_>,
     numbers: &Numbers,
     host: &Host,
     root_partition: Option<u32>,
+    format: ImageFormat,
 ) -> Result<DomainSpec, HostError> {
     let places = request.projects.project(&request.project.name)?;
     let settings = LaunchSettings {
         directory: places.host(&host.name).directory().to_path_buf(),
         root_partition,
         macs: Some(Arc::clone(&numbers.macs)),
+        root_image: format.root_image().to_owned(),
+        root_format: format,
         ..request.launch.clone()
     };
     Ok(launch::specify(request.project, host, &settings)?)

@@ -1,25 +1,27 @@
 //! All hosts of a plan, in parallel: what they share is made once, and one host's failure does not stop the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 use std::thread;
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::error::{BakeError, HostError, HostFailure, gather};
+use super::ground::Prepared;
+use super::group::{Group, bake_group, groups};
+use super::kept::{self, Remade, Trust};
+use super::key::Keys;
 use super::manifest::{FORMAT, HostRecord, LaunchRecord, Manifest, ProjectRecord, TemplateRecord, Tool};
+use super::others::Others;
 use super::plan::{HostPlan, Plan};
-use super::template::Source;
-use super::worker::{Shared, bake_batch};
-use crate::base::ByteSize;
-use crate::base::atomic::{self, Durability};
+use super::worker::{Order, Shared};
+use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
 use crate::base::report::Reporter;
-use crate::image::{BaseImage, RawWriter};
+use crate::image::RawWriter;
 use crate::launch;
-use crate::project::HostName;
+use crate::project::{HostName, ImageFormat, compare_names};
 use crate::store::{Existing, Finish, Projects, Workspace};
 
 /// How a plan is carried out.
@@ -29,6 +31,8 @@ pub struct Execution<'a> {
     pub projects: &'a Projects,
     /// What becomes of a project that has been baked already.
     pub existing: Existing,
+    /// Whether hosts that are as they would be baked again are kept.
+    pub keep: bool,
     /// How much is proved before an image gets its name.
     pub verify: Verify,
     /// Whether files are forced to the disk.
@@ -43,6 +47,7 @@ impl fmt::Debug for Execution<'_> {
             .debug_struct("Execution")
             .field("projects", &self.projects)
             .field("existing", &self.existing)
+            .field("keep", &self.keep)
             .field("verify", &self.verify)
             .field("durability", &self.durability)
             .finish_non_exhaustive()
@@ -56,7 +61,8 @@ pub enum Verify {
     None,
     /// The finished file system is checked in memory.
     Quick,
-    /// The same, and the written file is read back whole and held against its digest.
+    /// The same, and the written file is read back whole and held against what was computed. Hosts that are kept have
+    /// to prove their digests.
     Full,
 }
 
@@ -67,9 +73,11 @@ pub enum Verify {
 /// others' images are whole then, but the project counts as unfinished.
 pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, BakeError> {
     let places = execution.projects.project(&plan.project.name)?;
+    let workspace = Workspace::open(places, execution.existing)?;
+    let others = Others::read(&workspace, plan);
     let shared = Shared {
         project: &plan.project.name,
-        workspace: &Workspace::open(places, execution.existing)?,
+        workspace: &workspace,
         writer: RawWriter::new(),
         execution,
     };
@@ -78,22 +86,14 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, Bake
     let total = plan.hosts().len();
     execution.reporter.begin(total);
     let mut failures = Vec::new();
-    let bases = scan_all(plan, &mut failures);
-    let (templates, hosts) = thread::scope(|scope| {
-        hash_ahead(scope, &bases);
-        rayon::join(|| template_records(plan), || bake_hosts(&shared, plan, &bases))
-    });
+    let mut templates = distinct(gather(template_records(plan), &mut failures));
+    let mut baked = bake_plan(&shared, plan, &mut failures);
     execution.reporter.end();
-    let hosts = gather(hosts, &mut failures);
-    // A template that changed meanwhile is told by its hosts already.
-    let templates = if failures.is_empty() {
-        gather(templates, &mut failures)
-    } else {
-        Vec::new()
-    };
     if !failures.is_empty() {
         return Err(BakeError::hosts(failures, total));
     }
+    baked.hosts.sort_by_key(|(place, _)| *place);
+    others.add_templates(&mut templates);
     let manifest = Manifest {
         format: FORMAT,
         tool: Tool {
@@ -104,22 +104,30 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, Bake
             name: plan.project.name.clone(),
             sha256: plan.project_digest(),
         },
-        templates: distinct(templates),
-        hosts,
-        files: write_network_files(plan, &shared)?,
+        templates,
+        hosts: baked.hosts.into_iter().map(|(_, host)| host).collect(),
+        files: write_network_files(plan, &shared, &others)?,
+        others: others.hosts,
+        kept: baked.kept,
     };
-    let domains = plan.hosts().iter().map(|host| host.domain.clone()).collect();
+    let own = manifest
+        .hosts
+        .iter()
+        .filter_map(|host| host.image.backing.as_ref());
+    let backings = own.map(|backing| backing.file.clone()).chain(others.backings);
+    let mut domains: Vec<_> = plan.hosts().iter().map(|host| host.domain.clone()).collect();
+    domains.extend(others.domains);
+    domains.sort_by(|one, other| compare_names(one.host.as_str(), other.host.as_str()));
     let launch = launch::project_spec(plan.project, domains);
-    let names: Vec<&HostName> = plan.hosts().iter().map(|host| &host.name).collect();
-    shared.workspace.finish(
-        &Finish {
-            project_text: plan.project_text,
-            launch: &launch.to_json()?,
-            manifest: &manifest.to_json()?,
-        },
-        &names,
-        execution.durability,
-    )?;
+    let names: Vec<&HostName> = plan.project.hosts.iter().map(|host| &host.name).collect();
+    workspace.finish(&Finish {
+        project_text: plan.project_text,
+        launch: &launch.to_json()?,
+        manifest: &manifest.to_json()?,
+        hosts: &names,
+        backings: &backings.collect(),
+        durability: execution.durability,
+    })?;
     Ok(manifest)
 }
 
@@ -131,14 +139,21 @@ fn distinct(mut records: Vec<TemplateRecord>) -> Vec<TemplateRecord> {
 }
 
 /// Writes the files that lie beside the hosts.
-fn write_network_files(plan: &Plan<'_>, shared: &Shared<'_>) -> Result<Vec<LaunchRecord>, BakeError> {
-    shared.workspace.unseal()?;
+fn write_network_files(
+    plan: &Plan<'_>,
+    shared: &Shared<'_>,
+    others: &Others,
+) -> Result<Vec<LaunchRecord>, BakeError> {
     let directory = shared.workspace.places().directory();
     plan.network_files()
         .iter()
         .map(|file| {
-            let content = file.content.as_bytes();
-            atomic::write(&directory.join(&file.name), content, shared.execution.durability)?;
+            let content = others.add_known(plan, file);
+            let content = content.as_bytes();
+            let path = directory.join(&file.name);
+            shared
+                .workspace
+                .put(&path, content, shared.execution.durability)?;
             Ok(LaunchRecord {
                 file: file.name.clone(),
                 sha256: Sha256Digest::of(content),
@@ -147,129 +162,142 @@ fn write_network_files(plan: &Plan<'_>, shared: &Shared<'_>) -> Result<Vec<Launc
         .collect()
 }
 
-/// Reads every template; hosts whose template cannot be read fail together.
-fn scan_all<'a>(plan: &'a Plan<'_>, failures: &mut Vec<HostFailure>) -> BTreeMap<&'a str, Arc<BaseImage>> {
-    let mut bases = BTreeMap::new();
+/// What came of the hosts that did not fail.
+#[derive(Debug, Default)]
+struct Baked {
+    /// Each with its place in the plan.
+    hosts: Vec<(usize, HostRecord)>,
+    kept: usize,
+}
+
+/// Keeps what can be kept, and bakes the rest.
+fn bake_plan(shared: &Shared<'_>, plan: &Plan<'_>, failures: &mut Vec<HostFailure>) -> Baked {
+    let keys = Keys::new(&plan.identity.key);
+    let failed_already: BTreeSet<&HostName> = failures.iter().flat_map(|failure| &failure.hosts).collect();
+    let settled: Vec<Result<Settled<'_>, HostFailure>> = plan
+        .hosts()
+        .par_iter()
+        .enumerate()
+        .filter(|(_, host)| !failed_already.contains(&host.name))
+        .map(|(place, host)| {
+            settle(shared, plan, &keys, place, host).map_err(|error| failed(shared, host, error))
+        })
+        .collect();
+    let mut baked = Baked::default();
+    let mut orders = Vec::new();
+    for settled in gather(settled, failures) {
+        match settled {
+            Settled::Kept(place, record) => {
+                baked.kept += 1;
+                baked.hosts.push((place, *record));
+            }
+            Settled::Order(order) => orders.push(order),
+        }
+    }
+    let prepared = prepare_all(plan, &orders, failures);
+    let groups = groups(plan, &prepared, orders);
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        hash_ahead(scope, &groups);
+        let bake = |group| bake_group(shared, group);
+        groups.par_iter().with_max_len(1).flat_map_iter(bake).collect()
+    });
+    baked.hosts.extend(gather(outcomes, failures));
+    baked
+}
+
+/// What becomes of a host.
+enum Settled<'a> {
+    Kept(usize, Box<HostRecord>),
+    Order(Order<'a>),
+}
+
+/// Finds out whether `host` can be kept.
+fn settle<'a>(
+    shared: &Shared<'_>,
+    plan: &'a Plan<'_>,
+    keys: &Keys<'_>,
+    place: usize,
+    host: &'a HostPlan,
+) -> Result<Settled<'a>, HostError> {
+    let source = plan
+        .sources
+        .get(&host.source)
+        .expect("a host was planned from a source");
+    let key = keys.key(shared.project, host, source)?;
+    let order = |why| {
+        Settled::Order(Order {
+            place,
+            plan: host,
+            key,
+            why,
+        })
+    };
+    if !shared.execution.keep {
+        return Ok(order(None));
+    }
+    let places = shared.workspace.places();
+    let is_proved = shared.execution.verify == Verify::Full || !shared.workspace.was_sealed();
+    let trust = if is_proved { Trust::Digests } else { Trust::Looks };
+    match kept::recall(&places.directory(), &places.host(&host.name), host, key, trust) {
+        Ok(record) => {
+            let why = "kept, since nothing that it is made from has changed";
+            shared.execution.reporter.done(host.name.as_str(), why);
+            Ok(Settled::Kept(place, Box::new(record)))
+        }
+        Err(Remade::New) => Ok(order(None)),
+        Err(why) => Ok(order(Some(why))),
+    }
+}
+
+/// Prepares every template that something is to be made from; hosts whose template cannot be read fail together.
+fn prepare_all<'a>(
+    plan: &'a Plan<'_>,
+    orders: &[Order<'_>],
+    failures: &mut Vec<HostFailure>,
+) -> BTreeMap<&'a str, Prepared> {
+    let mut prepared = BTreeMap::new();
     for (name, source) in &plan.sources {
-        let scanned = source
-            .template()
-            .ensure_unchanged()
-            .map_err(HostError::from)
-            .and_then(|()| source.scan(plan.longest_image(name)));
-        match scanned {
-            Ok(base) => {
-                bases.insert(name.as_str(), Arc::new(base));
+        let hosts: Vec<&HostPlan> = orders
+            .iter()
+            .map(|order| order.plan)
+            .filter(|host| host.source == *name)
+            .collect();
+        if hosts.is_empty() {
+            continue;
+        }
+        match Prepared::new(source, &hosts) {
+            Ok(made) => {
+                prepared.insert(name.as_str(), made);
             }
             Err(error) => failures.push(failure_of_all(plan, name, error)),
         }
     }
-    bases
+    prepared
 }
 
 /// Hashes the templates while the first images are being written: that work waits for the disk, this for nothing.
-fn hash_ahead<'scope>(
-    scope: &'scope thread::Scope<'scope, '_>,
-    bases: &'scope BTreeMap<&str, Arc<BaseImage>>,
-) {
-    for base in bases.values() {
+fn hash_ahead<'scope>(scope: &'scope thread::Scope<'scope, '_>, groups: &[Group<'scope>]) {
+    let copied = groups
+        .iter()
+        .filter(|group| group.like().format == ImageFormat::Raw);
+    let bases: BTreeMap<&str, &Prepared> = copied
+        .map(|group| (group.like().source.as_str(), group.prepared))
+        .collect();
+    for prepared in bases.into_values() {
         let builder = thread::Builder::new().name("hash".to_owned());
         // Where there is no thread to be had, the first image that needs the hashes makes them.
-        drop(builder.spawn_scoped(scope, || base.hash()));
+        drop(builder.spawn_scoped(scope, || prepared.base.hash()));
     }
 }
 
-/// How many hosts of one template are written side by side, at the most: more would gain little, and each holds its
-/// changes in memory.
-const BATCH_HOSTS: usize = 8;
-
-/// Some hosts of one template.
-struct Batch<'a> {
-    source: &'a Source,
-    base: &'a Arc<BaseImage>,
-    /// The hosts, each with its place in the plan.
-    hosts: Vec<(usize, &'a HostPlan)>,
-}
-
-/// Bakes every host whose template could be read; the outcomes are in the plan's order.
-fn bake_hosts(
-    shared: &Shared<'_>,
-    plan: &Plan<'_>,
-    bases: &BTreeMap<&str, Arc<BaseImage>>,
-) -> Vec<Result<HostRecord, HostFailure>> {
-    let mut outcomes: Vec<_> = batches(plan, bases)
-        .par_iter()
-        .with_max_len(1)
-        .flat_map_iter(|batch| bake_and_report(shared, batch))
-        .collect();
-    outcomes.sort_by_key(|(place, _)| *place);
-    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
-}
-
-/// Divides the hosts among the threads, at most [`BATCH_HOSTS`] of one template together.
-fn batches<'a>(plan: &'a Plan<'_>, bases: &'a BTreeMap<&str, Arc<BaseImage>>) -> Vec<Batch<'a>> {
-    let mut batches = Vec::new();
-    for (name, source) in &plan.sources {
-        let Some(base) = bases.get(name.as_str()) else {
-            continue;
-        };
-        let hosts: Vec<_> = plan
-            .hosts()
-            .iter()
-            .enumerate()
-            .filter(|(_, host)| host.source == *name)
-            .collect();
-        let size = hosts
-            .len()
-            .div_ceil(rayon::current_num_threads())
-            .clamp(1, BATCH_HOSTS);
-        batches.extend(hosts.chunks(size).map(|hosts| Batch {
-            source,
-            base,
-            hosts: hosts.to_vec(),
-        }));
+/// Tells the reporter that `host` failed.
+fn failed(shared: &Shared<'_>, host: &HostPlan, error: HostError) -> HostFailure {
+    let reporter = shared.execution.reporter;
+    reporter.failed(host.name.as_str(), &error.to_string());
+    HostFailure {
+        hosts: vec![host.name.clone()],
+        error: Box::new(error),
     }
-    batches
-}
-
-fn bake_and_report(shared: &Shared<'_>, batch: &Batch<'_>) -> Vec<(usize, Result<HostRecord, HostFailure>)> {
-    let plans: Vec<&HostPlan> = batch.hosts.iter().map(|(_, host)| *host).collect();
-    let outcomes = bake_batch(shared, batch.source, batch.base, &plans);
-    batch
-        .hosts
-        .iter()
-        .zip(outcomes)
-        .map(|((place, host), outcome)| (*place, report(shared.execution.reporter, host, outcome)))
-        .collect()
-}
-
-/// Tells the reporter what became of `host`.
-fn report(
-    reporter: &dyn Reporter,
-    host: &HostPlan,
-    outcome: Result<HostRecord, HostError>,
-) -> Result<HostRecord, HostFailure> {
-    match outcome {
-        Ok(record) => {
-            reporter.done(host.name.as_str(), &summary(&record));
-            Ok(record)
-        }
-        Err(error) => {
-            reporter.failed(host.name.as_str(), &error.to_string());
-            Err(HostFailure {
-                hosts: vec![host.name.clone()],
-                error: Box::new(error),
-            })
-        }
-    }
-}
-
-/// What came of a host, in a few words.
-fn summary(record: &HostRecord) -> String {
-    format!(
-        "{} in the root image, {} paths changed",
-        ByteSize(record.image.len_bytes),
-        record.files.len()
-    )
 }
 
 /// What the manifest says of every template.
@@ -278,14 +306,14 @@ fn template_records(plan: &Plan<'_>) -> Vec<Result<TemplateRecord, HostFailure>>
         .iter()
         .map(|(name, source)| {
             let template = source.template();
-            match template.digest() {
+            match source.digest() {
                 Ok(sha256) => Ok(TemplateRecord {
                     name: template.name().to_string(),
                     sha256,
                     len_bytes: template.len_bytes(),
                     edit_time: source.now(),
                 }),
-                Err(error) => Err(failure_of_all(plan, name, error.into())),
+                Err(error) => Err(failure_of_all(plan, name, error)),
             }
         })
         .collect()

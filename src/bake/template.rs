@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::error::HostError;
 use crate::base::Timestamp;
+use crate::base::digest::Sha256Digest;
 use crate::block::{BlockDevice as _, Delta, FileDevice, Overlay, redo};
 use crate::disk::{DiskError, Root, find_root};
 use crate::ext::{ExtError, Fs, RecoveryReport};
@@ -25,6 +26,7 @@ pub(super) struct Source {
     /// What brings the file system into the state in which it can be edited: every image begins with it.
     recovery: Delta,
     report: RecoveryReport,
+    digest: OnceLock<Sha256Digest>,
 }
 
 impl Source {
@@ -75,6 +77,7 @@ impl Source {
             minimum_blocks: OnceLock::new(),
             recovery,
             report,
+            digest: OnceLock::new(),
         })
     }
 
@@ -88,8 +91,22 @@ impl Source {
         Overlay::with_changes(base, &self.recovery)
     }
 
-    /// Reads the whole template and prepares it for images of up to `longest_bytes`.
+    /// Reads the whole template and prepares it for images of up to `longest_bytes` that are copies of it.
     pub(super) fn scan(&self, longest_bytes: u64) -> Result<BaseImage, HostError> {
+        Ok(BaseImage::scan(
+            self.device.clone(),
+            &self.used()?,
+            longest_bytes,
+        )?)
+    }
+
+    /// Prepares the template for images that lie over it.
+    pub(super) fn base(&self) -> Result<BaseImage, HostError> {
+        Ok(BaseImage::new(self.device.clone(), &self.used()?)?)
+    }
+
+    /// The bytes that may not be taken for free.
+    fn used(&self) -> Result<Ranges, HostError> {
         let used = self
             .fs
             .used_ranges()
@@ -104,8 +121,16 @@ impl Source {
         let used = used
             .into_iter()
             .map(|range| range.start.saturating_add(start)..range.end.saturating_add(start));
-        let used = Ranges::from_unsorted(used.chain([before, behind]));
-        Ok(BaseImage::scan(self.device.clone(), &used, longest_bytes)?)
+        Ok(Ranges::from_unsorted(used.chain([before, behind])))
+    }
+
+    /// The digest of the template's file.
+    pub(super) fn digest(&self) -> Result<Sha256Digest, HostError> {
+        if let Some(digest) = self.digest.get() {
+            return Ok(*digest);
+        }
+        let digest = self.template.digest()?;
+        Ok(*self.digest.get_or_init(|| digest))
     }
 
     /// The template of the store.

@@ -12,18 +12,22 @@ use uuid::Uuid;
 
 use super::apply::apply;
 use super::error::HostError;
-use super::manifest::{FileRecord, HostRecord, ImageRecord, LaunchRecord, SwapRecord};
+use super::ground::{Ground, Prepared};
+use super::kept::{self, Remade};
+use super::manifest::{FileRecord, HostRecord, LaunchRecord, SwapRecord};
 use super::plan::{FilePlan, HostPlan};
 use super::run::{Execution, Verify};
 use super::template::Source;
 use super::verify;
+use super::written;
 use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
 use crate::base::{AtomicFile, FileKind, PathError};
-use crate::block::{Delta, Overlay, redo};
+use crate::block::{Delta, redo};
 use crate::ext::{Follow, Fs, InodeNo};
-use crate::image::{BaseImage, RawOrder, RawWriter, swap};
+use crate::image::{RawWriter, data_digest, swap};
 use crate::launch::LaunchFile;
+use crate::project::ImageFormat;
 use crate::store::{HostPlaces, Workspace};
 
 /// What the hosts of one bake share.
@@ -35,89 +39,105 @@ pub(super) struct Shared<'a> {
     pub(super) execution: &'a Execution<'a>,
 }
 
-/// A host whose image is computed but not written.
-struct Computed {
-    delta: Delta,
-    files: Vec<FileRecord>,
-    places: HostPlaces,
+/// What the hosts of one batch are made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made<'a> {
+    pub(super) source: &'a Source,
+    pub(super) prepared: &'a Prepared,
+    pub(super) ground: &'a Ground,
 }
 
-/// Bakes several hosts from `source`, whose bytes are `base`; the outcomes are in the order of `plans`. Their images
-/// are written side by side, and a host that fails does not stop the others.
+/// A host to bake.
+#[derive(Debug, Clone)]
+pub(super) struct Order<'a> {
+    /// Its place in the project.
+    pub(super) place: usize,
+    pub(super) plan: &'a HostPlan,
+    /// The digest of all that it is made from.
+    pub(super) key: Sha256Digest,
+    /// Why it is baked although it was baked before.
+    pub(super) why: Option<Remade>,
+}
+
+/// A host whose image is computed but not written.
+pub(super) struct Computed {
+    pub(super) delta: Delta,
+    pub(super) block_bytes: u32,
+    files: Vec<FileRecord>,
+    pub(super) places: HostPlaces,
+}
+
+/// Bakes several hosts of one format; the outcomes are in their order. Images that are copies are written side by side,
+/// and a host that fails does not stop the others.
 pub(super) fn bake_batch(
     shared: &Shared<'_>,
-    source: &Source,
-    base: &Arc<BaseImage>,
-    plans: &[&HostPlan],
+    made: Made<'_>,
+    orders: &[Order<'_>],
 ) -> Vec<Result<HostRecord, HostError>> {
-    let mut outcomes: Vec<_> = plans
+    let Some(format) = orders.first().map(|order| order.plan.format) else {
+        return Vec::new();
+    };
+    let mut outcomes: Vec<_> = orders
         .iter()
-        .map(|plan| compute(shared, source, base, plan).map(Some))
+        .map(|order| compute(shared, made.ground, order.plan).map(Some))
         .collect();
     let computed: Vec<&Computed> = outcomes.iter().flatten().flatten().collect();
-    let destinations: Vec<_> = computed.iter().map(|host| host.places.root_image()).collect();
-    let orders: Vec<_> = computed
-        .iter()
-        .zip(&destinations)
-        .map(|(host, destination)| RawOrder {
-            delta: &host.delta,
-            destination,
-        })
-        .collect();
-    let mut images = shared.writer.write_batch(base, &orders).into_iter();
-    plans
+    let base = &made.prepared.base;
+    let mut images = written::write_images(shared, made.ground, base, format, &computed).into_iter();
+    orders
         .iter()
         .zip(&mut outcomes)
-        .map(|(plan, outcome)| {
+        .map(|(order, outcome)| {
             let host = std::mem::replace(outcome, Ok(None))?.expect("a host that did not fail was computed");
             let image = images
                 .next()
                 .expect("each computed host has an image or an error");
-            finish(shared, source, base, plan, host, image.map(|(file, _)| file)?)
+            finish(shared, made, order, host, image?)
         })
         .collect()
 }
 
 /// Computes a host's image in memory.
-fn compute(
-    shared: &Shared<'_>,
-    source: &Source,
-    base: &Arc<BaseImage>,
-    plan: &HostPlan,
-) -> Result<Computed, HostError> {
+fn compute(shared: &Shared<'_>, ground: &Ground, plan: &HostPlan) -> Result<Computed, HostError> {
     let stage = |stage: &str| shared.execution.reporter.stage(plan.name.as_str(), stage);
     stage("configure");
-    let overlay = Arc::new(source.overlay(base.clone()));
-    let files = configure(shared, source, overlay.clone(), plan)?;
+    let (overlay, fs) = ground.fork()?;
+    let block_bytes = fs.block_size().bytes();
+    let files = configure(shared, fs, plan)?;
     let overlay = Arc::into_inner(overlay).expect("the file system, which alone shared the overlay, is gone");
     let delta = overlay.finish()?;
     let places = shared.workspace.make_host(&plan.name)?;
     stage("write");
-    Ok(Computed { delta, files, places })
+    Ok(Computed {
+        delta,
+        block_bytes,
+        files,
+        places,
+    })
 }
 
 /// Makes the files beside a host's image, which is written to `file`, and gives them all their names.
 fn finish(
     shared: &Shared<'_>,
-    source: &Source,
-    base: &BaseImage,
-    plan: &HostPlan,
+    made: Made<'_>,
+    order: &Order<'_>,
     host: Computed,
     file: AtomicFile,
 ) -> Result<HostRecord, HostError> {
-    let Computed { delta, files, places } = host;
+    let plan = order.plan;
     let mut finished = Finished::default();
-    let image = prove_image(shared, base, &delta, &places, &file)?;
+    let image = written::record(shared, made.ground, &made.prepared.base, plan, &host, &file)?;
     finished.0.push(file);
+    let Computed { files, places, .. } = host;
     let swap = write_swap(shared, plan, &places, &mut finished)?;
     let launch = write_launch(&plan.launch, &places, &mut finished)?;
     shared.execution.reporter.stage(plan.name.as_str(), "finish");
-    source.template().ensure_unchanged()?;
+    made.source.template().ensure_unchanged()?;
     shared.workspace.unseal()?;
     finished.persist()?;
     // What would have completed an edit of the image that was there is of no use to the new one.
-    redo::discard(&places.root_image())?;
-    Ok(HostRecord {
+    redo::discard(&places.root_image(ImageFormat::Raw))?;
+    let record = HostRecord {
         name: plan.name.to_string(),
         template: plan.template.clone(),
         service_host: plan.service_host.clone(),
@@ -125,7 +145,10 @@ fn finish(
         swap,
         files,
         launch,
-    })
+    };
+    shared.workspace.tidy_host(&places, &record.file_names())?;
+    kept::remember(&places, order.key, &record)?;
+    Ok(record)
 }
 
 /// Files that are whole but have not got their names yet.
@@ -142,28 +165,9 @@ impl Finished {
     }
 }
 
-/// Resizes and edits the file system on `overlay`; tells what every changed file is now.
-fn configure(
-    shared: &Shared<'_>,
-    source: &Source,
-    overlay: Arc<Overlay>,
-    plan: &HostPlan,
-) -> Result<Vec<FileRecord>, HostError> {
+/// Edits the file system `fs`, which has grown already; tells what every changed file is now.
+fn configure(shared: &Shared<'_>, mut fs: Fs, plan: &HostPlan) -> Result<Vec<FileRecord>, HostError> {
     let failed = |action| move |source| HostError::FileSystem { action, source };
-    let mut fs = if plan.len_bytes > plan.template_len_bytes {
-        let (device, len_bytes) = source.root().grow(overlay, plan.len_bytes)?;
-        let mut fs = source.fs().with_device(device);
-        let blocks = len_bytes / u64::from(fs.block_size().bytes());
-        fs.resize(blocks).map_err(failed("resize"))?;
-        fs
-    } else {
-        let mut fs = source.fs().with_device(source.root().on(overlay)?);
-        if plan.len_bytes < plan.template_len_bytes {
-            let blocks = plan.len_bytes / u64::from(fs.block_size().bytes());
-            fs.resize(blocks).map_err(failed("resize"))?;
-        }
-        fs
-    };
     apply(&mut fs, &plan.edits)?;
     fs.commit().map_err(failed("write"))?;
     if shared.execution.verify != Verify::None {
@@ -180,27 +184,6 @@ fn configure(
         })
         .collect()
 }
-
-/// Tells what was written to `file`, and holds it against that if everything is to be proved.
-fn prove_image(
-    shared: &Shared<'_>,
-    base: &BaseImage,
-    delta: &Delta,
-    places: &HostPlaces,
-    file: &AtomicFile,
-) -> Result<ImageRecord, HostError> {
-    let blake3 = base.digest(delta)?;
-    if shared.execution.verify == Verify::Full {
-        verify::compare(file.temporary_path(), blake3)?;
-    }
-    Ok(ImageRecord {
-        file: relative(&places.root_image()),
-        len_bytes: delta.len_bytes(),
-        blake3,
-        changed_units: delta.changed_units(),
-    })
-}
-
 fn write_swap(
     shared: &Shared<'_>,
     plan: &HostPlan,
@@ -213,11 +196,14 @@ fn write_swap(
     let name = format!("mln-image swap {}/{}", shared.project, plan.name);
     let uuid = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
     let path = places.swap_image();
-    finished.0.push(swap::write(&path, len_bytes, uuid)?);
+    let file = swap::write(&path, len_bytes, uuid)?;
+    let digest = data_digest(file.file()).map_err(PathError::on("read back", file.temporary_path()))?;
+    finished.0.push(file);
     Ok(Some(SwapRecord {
         file: relative(&path),
         len_bytes,
         uuid: uuid.to_string(),
+        blake3_of_data: digest,
     }))
 }
 
@@ -245,7 +231,7 @@ fn write_launch(
 }
 
 /// The path of a host's file below the project's directory.
-fn relative(path: &Path) -> String {
+pub(super) fn relative(path: &Path) -> String {
     let name = |path: Option<&Path>| {
         path.and_then(Path::file_name)
             .unwrap_or_default()

@@ -46,6 +46,14 @@ impl From<Sha256> for Sha256Digest {
     }
 }
 
+impl Sha256Digest {
+    /// The first eight bytes as a number, for dividing things evenly.
+    pub fn head(&self) -> u64 {
+        let (head, _) = self.0.split_first_chunk().expect("a digest has 32 bytes");
+        u64::from_be_bytes(*head)
+    }
+}
+
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))

@@ -41,6 +41,11 @@ impl Delta {
             .map(|(number, unit)| (number.saturating_mul(UNIT), &**unit))
     }
 
+    /// The unit that holds `offset_bytes`, if it is changed.
+    pub fn unit(&self, offset_bytes: u64) -> Option<&[u8; UNIT_BYTES]> {
+        self.units.get(&(offset_bytes / UNIT)).map(|unit| &**unit)
+    }
+
     /// Whether the unit that holds `offset_bytes` is changed.
     pub fn is_changed(&self, offset_bytes: u64) -> bool {
         self.units.contains_key(&(offset_bytes / UNIT))

@@ -59,6 +59,20 @@ impl Overlay {
         }
     }
 
+    /// A second overlay over the same base, with the changes made so far as its own.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let state = self.read();
+        Self {
+            base: Arc::clone(&self.base),
+            state: RwLock::new(State {
+                len_bytes: state.len_bytes,
+                base_end_bytes: state.base_end_bytes,
+                units: state.units.clone(),
+            }),
+        }
+    }
+
     /// Gives the difference. Units that were written with what the base has anyway are no difference, and are left out.
     pub fn finish(self) -> Result<Delta, DeviceError> {
         self.take_changes()

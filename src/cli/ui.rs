@@ -63,6 +63,11 @@ impl Ui {
         }
     }
 
+    /// Shows `text`, of whole lines, beside the answer.
+    pub(crate) fn remark(&self, text: &str) {
+        drop(self.stderr.lock().write_all(text.as_bytes()));
+    }
+
     /// Says something that the user may want to know meanwhile.
     pub(crate) fn note(&self, text: &str) {
         self.label("note", "36", text);

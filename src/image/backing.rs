@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use super::base_image::BaseImage;
 use super::error::ImageError;
-use super::ranges::{Ranges, len_of, pieces, whole_units};
+use super::ranges::{Ranges, UNIT, len_of, pieces, whole_units};
 use super::raw::RawWriter;
 use crate::base::PathError;
 use crate::base::atomic::Durability;
@@ -32,8 +32,10 @@ pub struct Backing {
     path: PathBuf,
     len_bytes: u64,
     modified_seconds: i64,
-    /// Units in which the file differs from the base.
+    /// Units in which the file differs from the base without the file's own changes.
     stale: Ranges,
+    /// What the file has changed itself.
+    changes: Option<Arc<Delta>>,
 }
 
 /// What was written of an image in a delta format.
@@ -55,14 +57,59 @@ impl Backing {
             len_bytes: base.len_bytes(),
             modified_seconds: metadata.mtime(),
             stale,
+            changes: None,
             base,
         })
     }
 
-    /// Makes a copy of the template that is `len_bytes` long, for a format whose images are as long as their backing.
+    /// Makes the image that differs from the template by `changes` as a file of its own: for a format whose images are
+    /// as long as their backing, and for what many images have in common.
     ///
     /// It is as sparse as a raw image, or a reflink where the file system has them. It has the template's time of
     /// modification, in whole seconds, so that the images over it are the same bytes in every run.
+    pub fn changed(
+        writer: &RawWriter,
+        base: Arc<BaseImage>,
+        changes: Arc<Delta>,
+        destination: &Path,
+        durability: Durability,
+    ) -> Result<Self, ImageError> {
+        let (unfinished, _) = writer.write(&base, &changes, destination)?;
+        copy_modified_seconds(&base, unfinished.file())
+            .map_err(PathError::on("date", unfinished.temporary_path()))?;
+        unfinished.persist(durability)?;
+        Self::of_changed(base, changes, destination)
+    }
+
+    /// Takes a file that [`Backing::changed`] made before, if it looks like that: length and time are right.
+    pub fn existing(
+        base: Arc<BaseImage>,
+        changes: Arc<Delta>,
+        path: &Path,
+    ) -> Result<Option<Self>, ImageError> {
+        let Ok(metadata) = std::fs::symlink_metadata(path) else {
+            return Ok(None);
+        };
+        let backing = Self::of_changed(base, changes, path)?;
+        let is_same = metadata.is_file()
+            && metadata.len() == backing.len_bytes
+            && (metadata.mtime(), metadata.mtime_nsec()) == (backing.modified_seconds, 0);
+        Ok(is_same.then_some(backing))
+    }
+
+    fn of_changed(base: Arc<BaseImage>, changes: Arc<Delta>, path: &Path) -> Result<Self, ImageError> {
+        let metadata = base.file().metadata().map_err(PathError::on("read", path))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            len_bytes: changes.len_bytes(),
+            modified_seconds: metadata.mtime(),
+            stale: Ranges::default(),
+            changes: Some(changes),
+            base,
+        })
+    }
+
+    /// Makes a copy of the template that is `len_bytes` long, as [`Backing::changed`] does.
     pub fn resized(
         writer: &RawWriter,
         base: Arc<BaseImage>,
@@ -72,17 +119,8 @@ impl Backing {
     ) -> Result<Self, ImageError> {
         let overlay = Overlay::new(base.clone());
         overlay.set_len_bytes(len_bytes)?;
-        let (unfinished, _) = writer.write(&base, &overlay.finish()?, destination)?;
-        let modified_seconds = copy_modified_seconds(&base, unfinished.file())
-            .map_err(PathError::on("date", unfinished.temporary_path()))?;
-        unfinished.persist(durability)?;
-        Ok(Self {
-            base,
-            path: destination.to_path_buf(),
-            len_bytes,
-            modified_seconds,
-            stale: Ranges::default(),
-        })
+        let changes = Arc::new(overlay.finish()?);
+        Self::changed(writer, base, changes, destination, durability)
     }
 
     /// Where the file lies.
@@ -107,6 +145,14 @@ impl Backing {
         delta: &Delta,
         mut visit: impl FnMut(u64, &[u8; UNIT_BYTES]) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut visit = |offset: u64, bytes: &[u8; UNIT_BYTES]| {
+            let held = self.changes.as_ref().and_then(|changes| changes.unit(offset));
+            if held == Some(bytes) {
+                Ok(())
+            } else {
+                visit(offset, bytes)
+            }
+        };
         let hidden = self.hidden(delta);
         let mut hidden = hidden
             .iter()
@@ -138,7 +184,9 @@ impl Backing {
     /// Whole units of the image, changed ones perhaps among them, that must not show what this file holds.
     fn hidden(&self, delta: &Delta) -> Ranges {
         let cut = Ranges::of(delta.base_end_bytes()..self.len_bytes).intersection(self.base.allocated());
-        let hidden = self.stale.union(&cut).below(delta.len_bytes());
+        let own = self.changes.iter().flat_map(|changes| changes.units());
+        let own = Ranges::from_unsorted(own.map(|(offset, _)| offset..offset.saturating_add(UNIT)));
+        let hidden = self.stale.union(&cut).union(&own).below(delta.len_bytes());
         Ranges::from_unsorted(hidden.iter().map(|range| whole_units(&range)))
     }
 }
@@ -165,8 +213,8 @@ fn stale(base: &BaseImage) -> io::Result<Ranges> {
     Ok(stale)
 }
 
-/// Gives `file` the template's time of modification, cut to whole seconds, and tells it.
-fn copy_modified_seconds(base: &BaseImage, file: &std::fs::File) -> io::Result<i64> {
+/// Gives `file` the template's time of modification, cut to whole seconds.
+fn copy_modified_seconds(base: &BaseImage, file: &std::fs::File) -> io::Result<()> {
     let seconds = base.file().metadata()?.mtime();
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 {
@@ -174,6 +222,5 @@ fn copy_modified_seconds(base: &BaseImage, file: &std::fs::File) -> io::Result<i
     } else {
         SystemTime::UNIX_EPOCH.checked_add(distance)
     };
-    file.set_modified(time.ok_or(io::ErrorKind::InvalidData)?)?;
-    Ok(seconds)
+    file.set_modified(time.ok_or(io::ErrorKind::InvalidData)?)
 }

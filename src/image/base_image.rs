@@ -8,12 +8,13 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
-use super::digest::LeafHashes;
+use super::data_digest::delta_data_digest;
+use super::digest::{Blake3Digest, LeafHashes};
 use super::error::ImageError;
 use super::ranges::{Ranges, whole_units};
 use super::scan;
 use crate::base::PathError;
-use crate::block::{BlockDevice, DeviceError, FileDevice};
+use crate::block::{BlockDevice, Delta, DeviceError, FileDevice};
 
 /// A template file as the common base of every host's image.
 ///
@@ -99,6 +100,12 @@ impl BaseImage {
         self.leaves.get_or_init(hash)
     }
 
+    /// The [`data_digest`](super::data_digest) of the image that differs from this base by `delta`.
+    pub fn data_digest(&self, delta: &Delta) -> Result<Blake3Digest, ImageError> {
+        let data = self.data.below(delta.base_end_bytes());
+        Ok(delta_data_digest(self, &data, delta)?)
+    }
+
     /// How many bytes of data a copy of the template holds.
     pub fn data_bytes(&self) -> u64 {
         self.data.total_bytes()
@@ -165,7 +172,7 @@ pub fn holes(device: &FileDevice) -> Result<Ranges, ImageError> {
 /// What of the first `len_bytes` of `file` is stored rather than a hole.
 ///
 /// The file's own position moves; nothing here reads by it.
-fn allocated(file: &File, len_bytes: u64) -> Result<Ranges, Errno> {
+pub(super) fn allocated(file: &File, len_bytes: u64) -> Result<Ranges, Errno> {
     let mut found = Ranges::default();
     let mut place = 0;
     while place < len_bytes {

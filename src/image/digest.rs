@@ -46,6 +46,11 @@ impl Blake3Digest {
         hasher.update_reader(reader)?;
         Ok(Self(hasher.finalize()))
     }
+
+    /// Takes a digest that was computed in another way.
+    pub(super) fn of_hash(hash: blake3::Hash) -> Self {
+        Self(hash)
+    }
 }
 
 /// The chaining values of the leaves of a base and of the zeros behind it.
@@ -163,6 +168,15 @@ impl fmt::Debug for Blake3Digest {
 impl serde::Serialize for Blake3Digest {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Blake3Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        blake3::Hash::from_hex(text)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
 }
 

@@ -21,9 +21,12 @@
 
 mod backing;
 mod base_image;
+mod convert;
+mod data_digest;
 mod digest;
 mod error;
 mod open;
+mod opened;
 pub mod qcow2;
 mod ranges;
 mod raw;
@@ -34,7 +37,10 @@ pub mod uml_cow;
 
 pub use backing::{Backing, DeltaWritten};
 pub use base_image::{BaseImage, holes};
+pub use convert::{ConvertError, flatten, rebase};
+pub use data_digest::data_digest;
 pub use digest::Blake3Digest;
 pub use error::ImageError;
+pub use opened::{ImageKind, OpenError, OpenedImage, kind_of, open};
 pub use ranges::Ranges;
 pub use raw::{RawOrder, RawWriter, Written};

@@ -36,7 +36,9 @@ pub use project_spec::{FORMAT, Hook, Moment, ProjectSpec, SwitchKind, SwitchSpec
 pub use spec::{Attachment, Disk, DomainSpec, Kernel, Vif};
 
 use crate::base::Origin;
-use crate::project::{DiskUse, ExtraMount, Host, Interface, InterfaceAddress, MacTable, Platform, Project};
+use crate::project::{
+    DiskUse, ExtraMount, Host, ImageFormat, Interface, InterfaceAddress, MacTable, Platform, Project,
+};
 
 /// What a definition depends on beside the project: the server's files and bridges.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct LaunchSettings {
     pub root_image: String,
     /// The partition of the root image that is the root; `None` where the image is no whole disk.
     pub root_partition: Option<u32>,
+    /// The root image's format.
+    pub root_format: ImageFormat,
     /// The name of the swap image in that directory.
     pub swap_image: String,
     /// The User-Mode Linux program, for hosts that name no kernel.
@@ -68,6 +72,7 @@ impl LaunchSettings {
         Self {
             directory,
             root_image: "root.img".to_owned(),
+            root_format: ImageFormat::Raw,
             root_partition: None,
             swap_image: "swap.img".to_owned(),
             uml_kernel: "linux.uml".to_owned(),
@@ -160,6 +165,10 @@ fn disks(host: &Host, settings: &LaunchSettings) -> Result<Vec<Disk>, LaunchErro
         };
         disks.push(Disk {
             image: path(image, platform, &host.origin)?,
+            format: match disk {
+                DiskUse::Root => settings.root_format,
+                DiskUse::Swap | DiskUse::Mount(_) => ImageFormat::Raw,
+            },
             device: devices.disk(index),
             read_only: matches!(disk, DiskUse::Mount(mount) if is_read_only(mount)),
         });

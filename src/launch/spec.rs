@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::base::digest::Sha256Digest;
-use crate::project::{HostName, Platform, Terminal};
+use crate::project::{HostName, ImageFormat, Platform, Terminal};
 
 /// The longest short name of a machine: with it, every socket's path is short enough.
 const HANDLE_MAX: usize = 24;
@@ -68,6 +68,9 @@ pub struct Kernel {
 pub struct Disk {
     /// The image or device; relative to the machine's directory unless absolute.
     pub image: String,
+    /// What kind of file the image is.
+    #[serde(default)]
+    pub format: ImageFormat,
     /// The guest's name of it, such as `/dev/xvda`.
     pub device: String,
     /// Whether the guest may only read it.

@@ -18,6 +18,7 @@ pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
         switches: effective.switches.iter().map(|(name, _)| &*name.text).collect(),
         addresses: BTreeMap::new(),
         macs: BTreeMap::new(),
+        cows: BTreeMap::new(),
         values,
     };
     for host in &effective.hosts {
@@ -25,23 +26,56 @@ pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
     }
 }
 
+/// What hosts on one shared file system have in common.
+const SHARED_BY_COW: [&str; 3] = ["template", "size", "free_space"];
+
 struct Checker<'a, 'v> {
     switches: BTreeSet<&'a str>,
     /// Each fixed address with its place and its host.
     addresses: BTreeMap<IpAddr, (Span, Arc<str>)>,
     /// Each hardware address with its place and its host.
     macs: BTreeMap<String, (Span, Arc<str>)>,
+    /// Each shared file system with the first host that names it.
+    cows: BTreeMap<String, (Span, &'a Member)>,
     values: &'a mut Values<'v>,
 }
 
-impl Checker<'_, '_> {
-    fn host(&mut self, host: &Member) {
+impl<'a> Checker<'a, '_> {
+    fn host(&mut self, host: &'a Member) {
         if let Some(network) = host.whole.section("network") {
             for (name, interface) in network.sections() {
                 self.interface(&host.name.text, &name.text, interface);
             }
         }
         self.groups(host);
+        self.cow(host);
+    }
+
+    /// All hosts on one shared file system have one size and one template.
+    fn cow(&mut self, host: &'a Member) {
+        let section = &host.whole;
+        let Some(entry) = section
+            .setting("cow_filesystem")
+            .or_else(|| section.setting("cow"))
+        else {
+            return;
+        };
+        let cow = entry.value_text();
+        let span = entry.value_span();
+        let (first, other) = *self.cows.entry(cow.clone()).or_insert((span, host));
+        let text = |member: &Member, keyword| member.whole.setting(keyword).map(Entry::value_text);
+        for keyword in SHARED_BY_COW {
+            if text(host, keyword) != text(other, keyword) {
+                let problem = Problem::CowDiffers {
+                    host: host.name.text.to_string(),
+                    other: other.name.text.to_string(),
+                    cow: cow.clone(),
+                    keyword,
+                    first,
+                };
+                self.values.report(problem, span);
+            }
+        }
     }
 
     fn interface(&mut self, host: &Arc<str>, name: &str, section: &Section) {

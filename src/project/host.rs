@@ -21,6 +21,8 @@ const DISKS_MAX: usize = 26;
 pub(super) struct Builder<'a, 'v> {
     pub(super) values: &'a mut Values<'v>,
     pub(super) settings: &'a Settings,
+    /// The content of `global`.
+    pub(super) global: &'a Section,
 }
 
 impl Builder<'_, '_> {
@@ -34,6 +36,7 @@ impl Builder<'_, '_> {
             platform: self.platform(section),
             root_partition: self.values.setting(section, "root_partition", Values::one_word),
             size: self.size(member),
+            format: self.image_format(section),
             swap: self
                 .values
                 .setting(section, "swap", Values::size)
@@ -269,7 +272,7 @@ impl Builder<'_, '_> {
 }
 
 /// The words that a keyword of hosts chooses from.
-fn choices_of(name: &str) -> &'static [&'static str] {
+pub(super) fn choices_of(name: &str) -> &'static [&'static str] {
     match schema::keyword(Place::Host, name).map(|keyword| keyword.value) {
         Some(ValueKind::Choice(choices)) => choices,
         _ => &[],

@@ -10,7 +10,10 @@ use crate::base::Sourced;
 pub(super) const IMAGE_FORMATS: &[&str] = &["raw", "qcow2", "uml-cow", "ext2", "ext3", "ext4"];
 
 /// The format of a root image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum ImageFormat {
     /// The disk, byte for byte, with holes.
     #[default]

@@ -139,6 +139,7 @@ fn hosts(effective: &Effective, options: &LoadOptions, values: &mut Values<'_>) 
     let mut builder = Builder {
         values,
         settings: &options.settings,
+        global: &effective.global,
     };
     let mut names = std::collections::BTreeMap::new();
     let mut hosts = Vec::new();

@@ -16,6 +16,7 @@ mod extension;
 mod facts;
 pub mod graph;
 mod host;
+mod image_format;
 mod include;
 mod inherit;
 mod interfaces;
@@ -47,6 +48,7 @@ pub use disks::DiskUse;
 pub use draft::{Draft, DraftError};
 pub use extension::{Extension, ExtensionBlock, ExtensionKeyword};
 pub use facts::Facts;
+pub use image_format::ImageFormat;
 pub use load::{LoadOptions, Loaded, load};
 pub use loader::{FileLoader, LoadError, LoadedFile, Loader, TextLoader};
 pub use mac::{MacError, MacTable};
@@ -55,6 +57,7 @@ pub use model::{
     InterfaceAddress, InterfaceAddress6, Password, Platform, Project, Renderer, RootDevice, Route,
     SizeRequest, Sudo, Switch, Terminal, Vlan,
 };
+pub use natural::compare as compare_names;
 pub use path::Line;
 pub use problem::Problem;
 pub use reservation::{AddressBook, Reservation, reservations};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::image_format::ImageFormat;
 use crate::base::{ByteSize, GuestPath, Origin, Sourced};
 
 pub use super::model_guest::{Account, Family, HostKeyKind, IdentityChoice, Password, Sudo};
@@ -43,6 +44,8 @@ pub struct Host {
     pub root_partition: Option<Sourced<String>>,
     /// How large the root file system shall be.
     pub size: Sourced<SizeRequest>,
+    /// The format of the root image; `None` for raw.
+    pub format: Option<Sourced<ImageFormat>>,
     /// The size of the swap image.
     pub swap: Option<Sourced<ByteSize>>,
     /// The machine's memory.

@@ -355,6 +355,26 @@ pub enum Problem {
         /// The member.
         member: String,
     },
+    /// Hosts that cannot share a copy-on-write file system.
+    #[error("host `{host}` and host `{other}` share `{cow}`, but differ in `{keyword}`")]
+    CowDiffers {
+        /// The host.
+        host: String,
+        /// The host that named it before.
+        other: String,
+        /// What they share.
+        cow: String,
+        /// In what they differ.
+        keyword: &'static str,
+        /// Where the other host names it.
+        first: Span,
+    },
+    /// Another format beside `cow_filesystem`.
+    #[error("`cow_filesystem` wants `format uml-cow`, and `{format}` is given")]
+    CowFormat {
+        /// The format.
+        format: &'static str,
+    },
     /// `free_space` and `size` together.
     #[error("`free_space` goes before `size` in host `{host}`")]
     SizeIgnored {

@@ -104,6 +104,8 @@ impl Problem {
             Self::GatewayOutside { .. } => "gateway-outside",
             Self::UnknownSwitch { .. } => "unknown-switch",
             Self::UnknownMember { .. } => "unknown-member",
+            Self::CowDiffers { .. } => "cow-differs",
+            Self::CowFormat { .. } => "cow-format",
             Self::SizeIgnored { .. } => "size-ignored",
         }
     }
@@ -147,6 +149,7 @@ impl Problem {
                 Some((*first, "first given here"))
             }
             Self::SizeIgnored { size, .. } => Some((*size, "passed over")),
+            Self::CowDiffers { first, .. } => Some((*first, "first named here")),
             _ => None,
         }
     }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use crate::base::PathError;
-use crate::project::HostName;
+use crate::project::{HostName, ImageFormat};
+
+/// The directory of a project's shared files; no host can be called so.
+const BACKINGS: &str = ".backing";
 
 /// The directory that holds every project, one directory each.
 #[derive(Debug, Clone)]
@@ -116,6 +119,16 @@ impl ProjectPlaces {
         self.root.join(format!(".{}.lock", self.name))
     }
 
+    /// The directory of files that several hosts' images lie over.
+    pub(super) fn backings(&self) -> PathBuf {
+        self.directory().join(BACKINGS)
+    }
+
+    /// The path of the shared file `name`, relative to the project's directory.
+    pub fn backing_file(&self, name: &str) -> String {
+        format!("{BACKINGS}/{name}")
+    }
+
     /// Where the files of `host` lie.
     pub fn host(&self, host: &HostName) -> HostPlaces {
         HostPlaces {
@@ -126,8 +139,23 @@ impl ProjectPlaces {
 
 impl HostPlaces {
     /// The names of every file that a host's directory may hold.
-    pub(super) const FILES: [&'static str; 6] =
-        ["root.img", "swap.img", "xl.cfg", "start", "stop", "console.log"];
+    pub(super) const FILES: [&'static str; 9] = [
+        "root.img",
+        "root.qcow2",
+        "root.cow",
+        "swap.img",
+        "xl.cfg",
+        "start",
+        "stop",
+        Self::CONSOLE_LOG,
+        Self::MEMORY,
+    ];
+
+    /// What is remembered of how the other files were made.
+    const MEMORY: &'static str = ".baked";
+
+    /// What a machine said; it stays when the machine is baked again.
+    pub(super) const CONSOLE_LOG: &'static str = "console.log";
 
     /// The host's directory.
     pub fn directory(&self) -> &Path {
@@ -135,8 +163,13 @@ impl HostPlaces {
     }
 
     /// The disk with the root file system.
-    pub fn root_image(&self) -> PathBuf {
-        self.directory.join("root.img")
+    pub fn root_image(&self, format: ImageFormat) -> PathBuf {
+        self.directory.join(format.root_image())
+    }
+
+    /// The file that remembers how the others were made.
+    pub fn memory(&self) -> PathBuf {
+        self.directory.join(Self::MEMORY)
     }
 
     /// The disk with the swap area.
@@ -166,6 +199,9 @@ mod tests {
         let places = projects.project("webfarm").unwrap();
         assert_eq!(places.manifest(), Path::new("/p/webfarm/manifest.json"));
         let host = places.host(&HostName::new("www1").unwrap());
-        assert_eq!(host.root_image(), Path::new("/p/webfarm/www1/root.img"));
+        assert_eq!(
+            host.root_image(ImageFormat::Raw),
+            Path::new("/p/webfarm/www1/root.img")
+        );
     }
 }

@@ -8,7 +8,9 @@
 //!       launch.json        how its machines are started
 //!       manifest.json      written last: a project without it is unfinished
 //!       <host>/
-//!         root.img  swap.img  xl.cfg  start  stop
+//!         root.img or root.qcow2 or root.cow  swap.img  xl.cfg  start  stop
+//!         .baked           what these were made from, so that a later bake can keep them
+//!       .backing/          grown copies of templates that several hosts' images lie over
 //! ```
 //!
 //! Every file appears under its name whole or not at all; what a killed run left behind has names of its own and goes

@@ -1,8 +1,10 @@
 //! The right to change a project: its lock, its left-overs, and the manifest that says that it is whole.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rustix::fs::{FlockOperation, flock, syncfs};
@@ -23,15 +25,21 @@ pub enum Existing {
     Replace,
 }
 
-/// The files that a whole project has beside its hosts'.
+/// What a project is declared whole with.
 #[derive(Debug)]
 pub struct Finish<'a> {
     /// The project's text.
     pub project_text: &'a [u8],
     /// How its machines are started.
     pub launch: &'a [u8],
-    /// What went in and what came out.
+    /// The manifest's text.
     pub manifest: &'a [u8],
+    /// Every host that the project has.
+    pub hosts: &'a [&'a HostName],
+    /// The shared files that images lie over, relative to the project's directory.
+    pub backings: &'a BTreeSet<String>,
+    /// Whether all files are forced to the disk.
+    pub durability: Durability,
 }
 
 /// The right to change one project, held until this value is dropped.
@@ -40,6 +48,8 @@ pub struct Workspace {
     places: ProjectPlaces,
     /// Whether the manifest still speaks of the files beside it.
     is_sealed: Mutex<bool>,
+    /// Whether it did when the project was opened.
+    was_sealed: bool,
     _lock: ProjectLock,
 }
 
@@ -73,6 +83,7 @@ impl Workspace {
         }
         Ok(Self {
             is_sealed: Mutex::new(places.is_baked()),
+            was_sealed: places.is_baked(),
             places,
             _lock: lock,
         })
@@ -90,6 +101,31 @@ impl Workspace {
         Ok(places)
     }
 
+    /// Whether the last bake of the project came to its end.
+    pub fn was_sealed(&self) -> bool {
+        self.was_sealed
+    }
+
+    /// Makes the directory of shared files, and tells where the one called `name` lies in it: an absolute path, since
+    /// images name it so.
+    pub fn make_backing(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let directory = self.places.backings();
+        make_directory(&directory)?;
+        let directory =
+            fs::canonicalize(&directory).map_err(PathError::on("find the directory", &directory))?;
+        Ok(directory.join(name))
+    }
+
+    /// Removes what a host has from an earlier bake beside the files called `names`.
+    pub fn tidy_host(&self, places: &HostPlaces, names: &[&str]) -> Result<(), StoreError> {
+        for name in HostPlaces::FILES {
+            if !names.contains(&name) && name != HostPlaces::CONSOLE_LOG {
+                remove_if_there(&places.file(name))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Has to be called before a file is put under its final name: from then on, until [`Workspace::finish`], the
     /// project counts as unfinished.
     pub fn unseal(&self) -> Result<(), StoreError> {
@@ -105,6 +141,15 @@ impl Workspace {
         Ok(())
     }
 
+    /// Writes a file that lies beside the hosts, unless it is there already.
+    pub fn put(&self, path: &Path, content: &[u8], durability: Durability) -> Result<(), StoreError> {
+        if holds(path, content) {
+            return Ok(());
+        }
+        self.unseal()?;
+        Ok(atomic::write(path, content, durability)?)
+    }
+
     /// Removes the project with everything in its directory.
     pub fn remove(self) -> Result<(), StoreError> {
         // From here on the project is none, even if the rest does not go.
@@ -117,29 +162,20 @@ impl Workspace {
     }
 
     /// Declares the project whole: forces all its files to the disk if they shall survive a power cut, writes its own
-    /// files, the manifest last, then removes the files of hosts that it no longer has. A file that is not ours keeps
-    /// its directory.
-    pub fn finish(
-        &self,
-        files: &Finish<'_>,
-        hosts: &[&HostName],
-        durability: Durability,
-    ) -> Result<(), StoreError> {
-        self.unseal()?;
+    /// files, the manifest last, then removes the files of hosts that it no longer has. A file that is not ours keeps its
+    /// directory. A project that is whole already, and the same, is not touched.
+    pub fn finish(&self, finish: &Finish<'_>) -> Result<(), StoreError> {
+        let durability = finish.durability;
+        if !holds(&self.places.manifest(), finish.manifest) {
+            self.unseal()?;
+        }
         if durability == Durability::Sync {
             sync_file_system(&self.places.directory())?;
         }
-        atomic::write(&self.places.project_text(), files.project_text, durability)?;
-        atomic::write(&self.places.launch(), files.launch, durability)?;
-        atomic::write(&self.places.manifest(), files.manifest, durability)?;
-        for directory in subdirectories(&self.places.directory())? {
-            let is_wanted = hosts
-                .iter()
-                .any(|host| directory.file_name() == Some(host.as_str().as_ref()));
-            if !is_wanted {
-                remove_host(&directory)?;
-            }
-        }
+        self.put(&self.places.project_text(), finish.project_text, durability)?;
+        self.put(&self.places.launch(), finish.launch, durability)?;
+        self.put(&self.places.manifest(), finish.manifest, durability)?;
+        self.remove_unwanted(finish)?;
         if durability == Durability::Sync {
             let root = self.places.root();
             File::open(root)
@@ -148,6 +184,42 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+impl Workspace {
+    /// Removes hosts and shared files that the project no longer has.
+    fn remove_unwanted(&self, finish: &Finish<'_>) -> Result<(), StoreError> {
+        let hosts: BTreeSet<&OsStr> = finish.hosts.iter().map(|host| host.as_str().as_ref()).collect();
+        let backings = self.places.backings();
+        for directory in subdirectories(&self.places.directory())? {
+            if directory == backings {
+                remove_backings(&directory, finish.backings)?;
+            } else if directory.file_name().is_none_or(|name| !hosts.contains(name)) {
+                remove_host(&directory)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Removes every image in `directory` that is not among the `wanted`, which begin with the directory's name; then the
+/// directory, if nothing is left.
+fn remove_backings(directory: &Path, wanted: &BTreeSet<String>) -> Result<(), PathError> {
+    let failed = || PathError::on("read the directory", directory);
+    for entry in fs::read_dir(directory).map_err(failed())? {
+        let path = entry.map_err(failed())?.path();
+        let is_wanted = wanted.iter().any(|file| path.ends_with(file));
+        if !is_wanted && path.extension().is_some_and(|extension| extension == "img") {
+            remove_if_there(&path)?;
+        }
+    }
+    remove_directory_if_empty(directory)
+}
+
+/// Whether the file at `path` has just this content.
+fn holds(path: &Path, content: &[u8]) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.len() == u64::try_from(content.len()).unwrap_or(u64::MAX))
+        && fs::read(path).is_ok_and(|found| found == content)
 }
 
 /// Takes the project's lock, or says that another process has it.
@@ -198,14 +270,19 @@ fn subdirectories(directory: &Path) -> Result<Vec<std::path::PathBuf>, PathError
 /// Removes a host's files, and its directory if nothing else is in it.
 fn remove_host(directory: &Path) -> Result<(), PathError> {
     for name in HostPlaces::FILES {
-        let path = directory.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(PathError::on("remove", &path)(error));
-            }
-            _ => {}
-        }
+        remove_if_there(&directory.join(name))?;
     }
+    remove_directory_if_empty(directory)
+}
+
+fn remove_if_there(path: &Path) -> Result<(), PathError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(PathError::on("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn remove_directory_if_empty(directory: &Path) -> Result<(), PathError> {
     match fs::remove_dir(directory) {
         Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
             Err(PathError::on("remove the directory", directory)(error))
@@ -219,14 +296,20 @@ mod tests {
     use super::super::Projects;
     use super::*;
 
-    const FILES: Finish<'static> = Finish {
-        project_text: b"text",
-        launch: b"{}",
-        manifest: b"{}",
-    };
-
     fn open(root: &Path, existing: Existing) -> Result<Workspace, StoreError> {
         Workspace::open(Projects::at(root).project("lab")?, existing)
+    }
+
+    fn finish(workspace: &Workspace, project_text: &[u8], hosts: &[&HostName], durability: Durability) {
+        let finish = Finish {
+            project_text,
+            launch: b"{}",
+            manifest: b"{}",
+            hosts,
+            backings: &BTreeSet::new(),
+            durability,
+        };
+        workspace.finish(&finish).unwrap();
     }
 
     fn put(path: &Path) {
@@ -247,7 +330,7 @@ mod tests {
     fn a_finished_project_is_replaced_only_when_asked_and_unfinished_until_finished_again() {
         let root = tempfile::tempdir().unwrap();
         let workspace = open(root.path(), Existing::Refuse).unwrap();
-        workspace.finish(&FILES, &[], Durability::Sync).unwrap();
+        finish(&workspace, b"text", &[], Durability::Sync);
         drop(workspace);
         let refused = open(root.path(), Existing::Refuse).unwrap_err();
         assert_eq!(refused.to_string(), "project `lab` exists already");
@@ -266,7 +349,10 @@ mod tests {
         let [kept, gone, foreign] = ["kept", "gone", "foreign"].map(|name| HostName::new(name).unwrap());
         let workspace = open(root.path(), Existing::Refuse).unwrap();
         for host in [&kept, &gone, &foreign] {
-            put(&workspace.make_host(host).unwrap().root_image());
+            put(&workspace
+                .make_host(host)
+                .unwrap()
+                .root_image(crate::project::ImageFormat::Raw));
         }
         let places = workspace.places().clone();
         put(&places.host(&kept).file("root.img.mln-partial"));
@@ -274,7 +360,7 @@ mod tests {
         put(&places.host(&foreign).file("notes"));
         drop(workspace);
         let workspace = open(root.path(), Existing::Refuse).unwrap();
-        workspace.finish(&FILES, &[&kept], Durability::NoSync).unwrap();
+        finish(&workspace, b"", &[&kept], Durability::NoSync);
         let left: Vec<_> = walkdir::WalkDir::new(places.directory())
             .sort_by_file_name()
             .into_iter()

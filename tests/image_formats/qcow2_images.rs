@@ -99,8 +99,10 @@ fn a_qcow2_image_takes_disk_for_what_changed_only() {
     let (unfinished, written) = qcow2::write(&template, &bench.delta, &path).unwrap();
     unfinished.persist(Durability::Sync).unwrap();
     assert_eq!(written.covered_units, 50);
-    // The data, an L2 table for each, the header, the refcounts' and the L1 table's two.
-    assert_eq!(fs::metadata(&path).unwrap().len(), (50 + 50 + 1 + 2 + 2) * 4096);
+    // An L2 table for each change, the header, the refcounts' and the L1 table's two; the data, packed.
+    let tables = (50 + 1 + 2 + 2) * 4096;
+    let len = fs::metadata(&path).unwrap().len();
+    assert!((tables + 4096..=tables + 4 * 4096).contains(&len), "{len} bytes");
 }
 
 #[test]

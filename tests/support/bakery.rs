@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mln_image::bake::{self, BakeError, Execution, Identity, IdentitySource, Manifest, Request, Verify};
+use mln_image::bake::{
+    self, BakeError, Execution, Identity, IdentitySource, Manifest, Request, Selection, Verify,
+};
 use mln_image::base::atomic::Durability;
 use mln_image::base::report::{Reporter, Silent};
 use mln_image::base::{IdentityKey, Timestamp};
 use mln_image::launch::LaunchSettings;
-use mln_image::project::Project;
+use mln_image::project::{ImageFormat, Project};
 use mln_image::store::{Existing, Projects};
 use mln_image::template::Store;
 use tempfile::TempDir;
@@ -22,6 +24,10 @@ pub(crate) struct Bakery {
     directory: TempDir,
     pub(crate) jobs: usize,
     pub(crate) existing: Existing,
+    /// Whether hosts of which nothing has changed are kept.
+    pub(crate) keep: bool,
+    pub(crate) selection: Selection,
+    pub(crate) format: Option<ImageFormat>,
     pub(crate) verify: Verify,
     pub(crate) now: Option<Timestamp>,
     pub(crate) substitutions: BTreeMap<String, String>,
@@ -38,6 +44,9 @@ impl Bakery {
             directory,
             jobs: 2,
             existing: Existing::Refuse,
+            keep: false,
+            selection: Selection::All,
+            format: None,
             verify: Verify::Full,
             now: None,
             substitutions: BTreeMap::new(),
@@ -95,6 +104,7 @@ impl Bakery {
         let execution = Execution {
             projects: &projects,
             existing: self.existing,
+            keep: self.keep,
             verify: self.verify,
             durability: Durability::NoSync,
             reporter,
@@ -114,6 +124,8 @@ impl Bakery {
             projects: &projects,
             launch: &launch,
             identity: &identity,
+            selection: &self.selection,
+            format: self.format,
             now: self.now,
         };
         bake::threads(self.jobs)?.install(|| bake::bake(&bake::plan(&request)?, &execution))

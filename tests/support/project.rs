@@ -30,6 +30,7 @@ pub(crate) fn host(name: &str) -> Host {
         template: of("debian-12.ext3".to_owned()),
         root_partition: None,
         size: of(SizeRequest::Total(ByteSize(1 << 30))),
+        format: None,
         swap: None,
         memory: of(ByteSize(128 << 20)),
         vcpus: None,

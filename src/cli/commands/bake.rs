@@ -1,14 +1,18 @@
 //! `bake`: every host of a project as finished images.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use super::super::error::CommandError;
-use super::super::progress;
+use super::super::progress::{self, Timings};
 use super::Context;
 use super::making::{self, MakingArgs};
-use crate::bake::{self, Execution, Manifest, Plan, Verify};
+use crate::bake::{self, Execution, Manifest, Plan, Selection, Shard, Verify};
 use crate::base::Timestamp;
-use crate::base::atomic::Durability;
+use crate::base::atomic::{self, Durability};
+use crate::base::report::Reporter;
+use crate::image;
 use crate::store::{Existing, Projects};
 use crate::template::{ImportOrder, Lineage, Store, TemplateName};
 
@@ -17,18 +21,33 @@ use crate::template::{ImportOrder, Lineage, Store, TemplateName};
 pub(crate) struct Args {
     #[command(flatten)]
     making: MakingArgs,
-    /// Replace the project if it has been baked already
+    /// Replace the project if it has been baked already; hosts of which nothing has changed are kept
     #[arg(short, long)]
     replace: bool,
+    /// With --replace, make every host again, even if nothing has changed
+    #[arg(long)]
+    fresh: bool,
+    /// Bake only this host, and leave the others as they are; may be given again. With --as-template, the host whose
+    /// image becomes the template
+    #[arg(
+        long = "host",
+        value_name = "NAME",
+        value_delimiter = ',',
+        conflicts_with = "shard"
+    )]
+    hosts: Vec<String>,
+    /// Bake part I of N, so that N machines bake the whole: which part a host is in depends on its name alone
+    #[arg(long, value_name = "I/N", conflicts_with = "as_template")]
+    shard: Option<Shard>,
+    /// Tell on standard error what took how long, and write a trace for Chrome to FILE
+    #[arg(long, value_name = "FILE")]
+    timings: Option<PathBuf>,
     /// How much to prove before an image gets its name
     #[arg(long, value_enum, default_value_t = VerifyArg::Quick)]
     verify: VerifyArg,
     /// Keep a host's image as a template of this name, too, with the record of what it was made from
     #[arg(long, value_name = "NAME")]
     as_template: Option<TemplateName>,
-    /// The host whose image becomes the template [default: the only one]
-    #[arg(long, value_name = "HOST", requires = "as_template")]
-    host: Option<String>,
     /// Leave the writing to the kernel: faster, but a power cut may take the images
     #[arg(long)]
     no_sync: bool,
@@ -45,41 +64,68 @@ enum VerifyArg {
     None,
 }
 
+impl Args {
+    fn selection(&self) -> Selection {
+        match self.shard {
+            Some(shard) => Selection::Shard(shard),
+            None if self.hosts.is_empty() || self.as_template.is_some() => Selection::All,
+            None => Selection::Hosts(self.hosts.iter().cloned().collect()),
+        }
+    }
+
+    /// How to bake, all told to `reporter`.
+    fn execution<'a>(&self, projects: &'a Projects, reporter: &'a dyn Reporter) -> Execution<'a> {
+        Execution {
+            projects,
+            existing: if self.replace {
+                Existing::Replace
+            } else {
+                Existing::Refuse
+            },
+            keep: !self.fresh,
+            verify: match self.verify {
+                VerifyArg::None => Verify::None,
+                VerifyArg::Quick => Verify::Quick,
+                VerifyArg::Full => Verify::Full,
+            },
+            durability: if self.no_sync {
+                Durability::NoSync
+            } else {
+                Durability::Sync
+            },
+            reporter,
+        }
+    }
+}
+
+/// The thing that a project as a whole is in the timings.
+const WHOLE: &str = "project";
+
 /// Bakes, and tells where the images are.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
+    let timings = Timings::new(progress::reporter(context));
+    timings.turn(WHOLE, Some("load"));
     let material = arguments.making.gather(context)?;
     material.refuse_while_running()?;
+    material.require_hosts(&arguments.hosts)?;
     let projects = Projects::at(&context.places.projects);
-    let reporter = progress::reporter(context);
-    let execution = Execution {
-        projects: &projects,
-        existing: if arguments.replace {
-            Existing::Replace
-        } else {
-            Existing::Refuse
-        },
-        verify: match arguments.verify {
-            VerifyArg::None => Verify::None,
-            VerifyArg::Quick => Verify::Quick,
-            VerifyArg::Full => Verify::Full,
-        },
-        durability: if arguments.no_sync {
-            Durability::NoSync
-        } else {
-            Durability::Sync
-        },
-        reporter: &*reporter,
+    let execution = arguments.execution(&projects, &timings);
+    let golden = match (&arguments.as_template, &arguments.hosts[..]) {
+        (None, _) => None,
+        (Some(name), hosts @ ([] | [_])) => {
+            Some((name, material.one_host(hosts.first().map(String::as_str))?))
+        }
+        (Some(_), _) => return Err(CommandError::usage("only one host can become a template")),
     };
-    let golden = match &arguments.as_template {
-        Some(name) => Some((name, material.one_host(arguments.host.as_deref())?)),
-        None => None,
-    };
-    let manifest = material.in_threads(|request| {
+    let manifest = material.in_threads(&arguments.selection(), |request| {
+        timings.turn(WHOLE, Some("plan"));
         let plan = bake::plan(request)?;
         let said = (plan.notes(), making::warnings(&plan));
         let root = golden.as_ref().and_then(|(_, host)| root_partition(&plan, host));
+        timings.turn(WHOLE, Some("bake"));
         bake::bake(&plan, &execution).map(|manifest| (said, root, manifest))
     });
+    timings.turn(WHOLE, None);
     let ((notes, warnings), root, manifest) =
         manifest.map_err(|error| making::command_error(error, context))?;
     for note in notes {
@@ -90,6 +136,11 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     }
     if let Some((name, host)) = &golden {
         keep_golden(name, host, root, &manifest, &projects, context)?;
+    }
+    if let Some(file) = &arguments.timings {
+        context.ui.remark(&timings.table());
+        let trace = format!("{}\n", timings.trace());
+        atomic::write(file, trace.as_bytes(), Durability::NoSync)?;
     }
     answer(&manifest, &projects, context)
 }
@@ -125,8 +176,19 @@ fn keep_golden(
         .project(&project.name)
         .map_err(CommandError::work)?
         .directory();
+    let image = directory.join(&baked.image.file);
+    // A template is raw: of what lies over another, a raw image is made and removed again.
+    let raw = if baked.image.format.is_delta() {
+        let opened = image::open(&image).map_err(CommandError::work)?;
+        let place = image.with_extension("raw");
+        Some(image::flatten(&opened, &place).map_err(CommandError::work)?)
+    } else {
+        None
+    };
     let order = ImportOrder {
-        file: directory.join(&baked.image.file),
+        file: raw
+            .as_ref()
+            .map_or(image, |raw| raw.temporary_path().to_path_buf()),
         name: name.clone(),
         message: format!("host {host} of project {}", project.name),
         partition: root.map(|number| number.to_string()),
@@ -154,15 +216,23 @@ fn answer(manifest: &Manifest, projects: &Projects, context: &Context<'_>) -> Re
     let name = &manifest.project.name;
     let directory = projects.project(name).map_err(CommandError::work)?.directory();
     if context.json {
-        progress::event(
-            &json!({"event": "baked", "project": name, "directory": directory.display().to_string()}),
-        );
+        progress::event(&json!({
+            "event": "baked",
+            "project": name,
+            "directory": directory.display().to_string(),
+            "hosts": manifest.hosts.len(),
+            "kept": manifest.kept,
+        }));
         return Ok(());
     }
     let hosts = manifest.hosts.len();
     let noun = if hosts == 1 { "host" } else { "hosts" };
+    let kept = match manifest.kept {
+        0 => String::new(),
+        kept => format!(" ({kept} kept)"),
+    };
     context.ui.answer(&format!(
-        "baked {name}: {hosts} {noun} in {}\n",
+        "baked {name}: {hosts} {noun}{kept} in {}\n",
         directory.display()
     ))
 }

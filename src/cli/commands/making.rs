@@ -7,12 +7,12 @@ use std::thread;
 
 use super::super::error::{CommandError, chain};
 use super::Context;
-use crate::bake::{self, BakeError, HostFailure, Identity, Plan, Request};
+use crate::bake::{self, BakeError, HostFailure, Identity, Plan, Request, Selection};
 use crate::base::Timestamp;
 use crate::diag::nearest;
 use crate::launch::LaunchSettings;
 use crate::plugin::Guests;
-use crate::project::{Platform, Project, Settings};
+use crate::project::{ImageFormat, Platform, Project, Settings};
 use crate::store::{Projects, StoreError};
 use crate::template::Store;
 
@@ -32,9 +32,33 @@ pub(crate) struct MakingArgs {
     /// Make every host one of this platform, whatever the project says: uml, xen, xen-hvm or qemu
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]
     platform: Option<Platform>,
+    /// Make every root image of this format, whatever the project says
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FormatArg>,
     /// Work on this many hosts at a time [default: one for each processor]
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+}
+
+/// The format of root images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FormatArg {
+    /// The disk, byte for byte, with holes
+    Raw,
+    /// QEMU's format, over the template
+    Qcow2,
+    /// User-Mode Linux's copy-on-write format, over the template
+    UmlCow,
+}
+
+impl From<FormatArg> for ImageFormat {
+    fn from(argument: FormatArg) -> Self {
+        match argument {
+            FormatArg::Raw => Self::Raw,
+            FormatArg::Qcow2 => Self::Qcow2,
+            FormatArg::UmlCow => Self::UmlCow,
+        }
+    }
 }
 
 /// What a plan is made from.
@@ -49,6 +73,7 @@ pub(crate) struct Material<'a> {
     launch: LaunchSettings,
     identity: Identity,
     now: Option<Timestamp>,
+    format: Option<ImageFormat>,
     jobs: usize,
     context: &'a Context<'a>,
 }
@@ -103,6 +128,7 @@ impl MakingArgs {
             identity,
             launch: launch_settings(&context.settings),
             now: context.environment.source_date_epoch()?,
+            format: self.format.map(ImageFormat::from),
             jobs: self.jobs.map_or_else(cores, NonZeroUsize::get),
             context,
         })
@@ -143,6 +169,7 @@ impl Material<'_> {
     /// Does `work` in as many threads as the user wants.
     pub(crate) fn in_threads<T: Send>(
         &self,
+        selection: &Selection,
         work: impl FnOnce(&Request<'_>) -> Result<T, BakeError> + Send,
     ) -> Result<T, BakeError> {
         let request = Request {
@@ -155,6 +182,8 @@ impl Material<'_> {
             projects: &self.projects,
             launch: &self.launch,
             identity: &self.identity,
+            selection,
+            format: self.format,
             now: self.now,
         };
         bake::threads(self.jobs)?.install(|| work(&request))

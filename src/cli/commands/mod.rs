@@ -5,12 +5,14 @@ mod check;
 mod config;
 mod console;
 mod explain;
+mod export;
 mod fmt;
 mod graph;
 mod image;
 mod launch;
 mod list;
 mod making;
+mod manifest;
 mod plan;
 mod project_file;
 mod remove;
@@ -20,6 +22,7 @@ mod show;
 mod status;
 mod stop;
 mod template;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -41,6 +44,9 @@ pub(crate) enum Command {
     Explain(explain::Args),
     Graph(graph::Args),
     Image(image::Args),
+    Export(export::Args),
+    Verify(verify::Args),
+    Manifest(manifest::Args),
     List(list::Args),
     #[command(visible_alias = "start")]
     Launch(launch::Args),
@@ -81,6 +87,9 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), Command
         Command::Graph(arguments) => graph::run(&arguments, context),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Image(arguments) => image::run(&arguments, context),
+        Command::Export(arguments) => export::run(&arguments, context),
+        Command::Verify(arguments) => verify::run(&arguments, context),
+        Command::Manifest(arguments) => manifest::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),
         Command::Launch(arguments) => launch::run(&arguments, context),
         Command::Stop(arguments) => stop::run(&arguments, context),

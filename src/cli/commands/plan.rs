@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::error::CommandError;
 use super::Context;
 use super::making::{self, MakingArgs};
-use crate::bake::{self, FileDiff, HostPlan, Plan};
+use crate::bake::{self, FileDiff, HostPlan, Plan, Selection};
 use crate::base::ByteSize;
 
 /// Show what a bake would do: sizes, and every guest file that changes
@@ -27,7 +27,7 @@ pub(crate) struct Args {
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let material = arguments.making.gather(context)?;
     material.require_hosts(&arguments.hosts)?;
-    let answer = material.in_threads(|request| {
+    let answer = material.in_threads(&Selection::All, |request| {
         let plan = bake::plan(request)?;
         for note in plan.notes() {
             context.ui.note(&note);

@@ -3,11 +3,13 @@
 mod bars;
 mod json;
 mod lines;
+mod timings;
 
 use super::commands::Context;
 use crate::base::report::Reporter;
 
 pub(crate) use json::event;
+pub(crate) use timings::Timings;
 
 /// The face that suits whoever watches.
 pub(crate) fn reporter(context: &Context<'_>) -> Box<dyn Reporter> {

@@ -22,4 +22,4 @@ pub use error::QcowError;
 pub use over_backing::write;
 pub use read_header::Qcow2Header;
 pub use reader::Qcow2Device;
-pub use standalone::{StandaloneWritten, write_standalone};
+pub use standalone::{StandaloneWritten, export, write_standalone};

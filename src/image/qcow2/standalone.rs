@@ -24,7 +24,7 @@ use super::error::QcowError;
 use super::raw::{COMPRESSED, COPIED};
 use super::tables::{ClusterBits, HeaderFields, RefcountPlace, number, push_table, set};
 use crate::base::{AtomicFile, PathError};
-use crate::block::{BlockDevice, Delta, FileDevice, UNIT_BYTES, is_zero};
+use crate::block::{BlockDevice, Delta, DeviceError, FileDevice, UNIT_BYTES, is_zero};
 
 /// Clusters of 64 KiB, QEMU's usual: a compressor needs something to look back at.
 const BITS: ClusterBits = ClusterBits(16);
@@ -65,6 +65,44 @@ pub fn write_standalone(
     delta: &Delta,
     destination: &Path,
 ) -> Result<(AtomicFile, StandaloneWritten), QcowError> {
+    let source = Source {
+        len_bytes: delta.len_bytes(),
+        clusters: candidates(base, delta),
+        read: &|offset, bytes| delta.read_at(base, offset, bytes),
+    };
+    write_source(&source, destination)
+}
+
+/// Writes all of `device`, ready to be persisted as `destination`.
+pub fn export(
+    device: &dyn BlockDevice,
+    destination: &Path,
+) -> Result<(AtomicFile, StandaloneWritten), QcowError> {
+    let len_bytes = device.len_bytes();
+    let source = Source {
+        len_bytes,
+        clusters: (0..BITS.clusters(len_bytes)).collect(),
+        read: &|offset, bytes| device.read_at(offset, bytes),
+    };
+    write_source(&source, destination)
+}
+
+/// Fills a buffer with an image's bytes from an offset on.
+type Read<'a> = dyn Fn(u64, &mut [u8]) -> Result<(), DeviceError> + Sync + 'a;
+
+/// What is to be written.
+struct Source<'a> {
+    len_bytes: u64,
+    /// The clusters that may hold data, ascending.
+    clusters: Vec<u64>,
+    /// Reads bytes of the image.
+    read: &'a Read<'a>,
+}
+
+fn write_source(
+    source: &Source<'_>,
+    destination: &Path,
+) -> Result<(AtomicFile, StandaloneWritten), QcowError> {
     let unfinished = AtomicFile::create(destination)?;
     let failed = |action| PathError::on(action, unfinished.temporary_path());
     let device = unfinished
@@ -72,7 +110,7 @@ pub fn write_standalone(
         .try_clone()
         .and_then(|file| FileDevice::from_file(file, true))
         .map_err(failed("write"))?;
-    let stored_clusters = write_to(&device, base, delta)?;
+    let stored_clusters = write_to(&device, source)?;
     let metadata = unfinished.file().metadata().map_err(failed("read"))?;
     let written = StandaloneWritten {
         allocated_bytes: metadata.blocks().saturating_mul(SECTOR),
@@ -82,12 +120,11 @@ pub fn write_standalone(
 }
 
 /// Writes the file's bytes to an empty device, and tells how many clusters it stores.
-fn write_to(device: &dyn BlockDevice, base: &BaseImage, delta: &Delta) -> Result<u64, QcowError> {
-    let l1_entries = BITS.l1_entries(delta.len_bytes())?;
-    let candidates = candidates(base, delta);
+fn write_to(device: &dyn BlockDevice, source: &Source<'_>) -> Result<u64, QcowError> {
+    let l1_entries = BITS.l1_entries(source.len_bytes)?;
     let mut store = Store::new();
-    for batch in candidates.chunks(BATCH_CLUSTERS) {
-        let mut contents = compress(base, delta, batch)?;
+    for batch in source.clusters.chunks(BATCH_CLUSTERS) {
+        let mut contents = compress(source, batch)?;
         // Plain clusters begin at whole clusters: one after the other they leave no gaps.
         contents.sort_by_key(|(_, content)| matches!(content, Content::Compressed(_)));
         // A cluster takes its own length at most, and as much again to begin at a whole cluster.
@@ -102,7 +139,7 @@ fn write_to(device: &dyn BlockDevice, base: &BaseImage, delta: &Delta) -> Result
         }
         runs.flush()?;
     }
-    store.finish(device, l1_entries, delta.len_bytes())
+    store.finish(device, l1_entries, source.len_bytes)
 }
 
 /// The clusters that may hold data, by their numbers.
@@ -122,7 +159,7 @@ fn candidates(base: &BaseImage, delta: &Delta) -> Vec<u64> {
 }
 
 /// Reads and compresses some clusters; those of zeros are left out.
-fn compress(base: &BaseImage, delta: &Delta, batch: &[u64]) -> Result<Vec<(u64, Content)>, QcowError> {
+fn compress(source: &Source<'_>, batch: &[u64]) -> Result<Vec<(u64, Content)>, QcowError> {
     let cluster_bytes = len_of(&(0..BITS.bytes()));
     let contents: Result<Vec<Option<(u64, Content)>>, QcowError> = batch
         .par_iter()
@@ -131,8 +168,8 @@ fn compress(base: &BaseImage, delta: &Delta, batch: &[u64]) -> Result<Vec<(u64, 
             |compressor, cluster| {
                 let start = BITS.offset(*cluster);
                 let mut bytes = vec![0; cluster_bytes];
-                let inside = len_of(&(start..delta.len_bytes())).min(cluster_bytes);
-                delta.read_at(base, start, bytes.split_at_mut(inside).0)?;
+                let inside = len_of(&(start..source.len_bytes)).min(cluster_bytes);
+                (source.read)(start, bytes.split_at_mut(inside).0)?;
                 if bytes.chunks(UNIT_BYTES).all(is_zero) {
                     return Ok(None);
                 }
@@ -256,6 +293,7 @@ impl Store {
             refcounts,
             refcount_offset_bytes: BITS.offset(refcount_place),
             backing_name: None,
+            is_compressed: true,
         };
         device.write_at(0, &header.to_page())?;
         Ok(number(entries.len()))
@@ -265,7 +303,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::{DeviceError, FaultyDevice, MemoryDevice, Overlay};
+    use crate::block::{FaultyDevice, MemoryDevice, Overlay};
     use std::sync::Arc;
 
     fn sample() -> (Arc<BaseImage>, Delta) {
@@ -280,6 +318,15 @@ mod tests {
         }
         let delta = overlay.finish().unwrap();
         (base, delta)
+    }
+
+    fn write_to(disk: &dyn BlockDevice, base: &BaseImage, delta: &Delta) -> Result<u64, QcowError> {
+        let source = Source {
+            len_bytes: delta.len_bytes(),
+            clusters: candidates(base, delta),
+            read: &|offset, bytes| delta.read_at(base, offset, bytes),
+        };
+        super::write_to(disk, &source)
     }
 
     #[test]

@@ -161,8 +161,10 @@ pub(super) struct HeaderFields<'a> {
     pub(super) l1_offset_bytes: u64,
     pub(super) refcounts: RefcountPlace,
     pub(super) refcount_offset_bytes: u64,
-    /// The backing file; without one the image stands alone, compressed by zstd.
+    /// The backing file; without one the image stands alone.
     pub(super) backing_name: Option<&'a [u8]>,
+    /// Whether clusters are compressed, by zstd.
+    pub(super) is_compressed: bool,
 }
 
 impl HeaderFields<'_> {
@@ -191,12 +193,16 @@ impl HeaderFields<'_> {
             ),
             nb_snapshots: U32::ZERO,
             snapshots_offset: U64::ZERO,
-            incompatible_features: U64::new(self.backing_name.map_or(INCOMPATIBLE_COMPRESSION_TYPE, |_| 0)),
+            incompatible_features: U64::new(if self.is_compressed {
+                INCOMPATIBLE_COMPRESSION_TYPE
+            } else {
+                0
+            }),
             compatible_features: U64::ZERO,
             autoclear_features: U64::ZERO,
             refcount_order: U32::new(REFCOUNT_ORDER),
             header_length: U32::new(u32::try_from(HEADER_LENGTH).unwrap_or_default()),
-            compression_type: self.backing_name.map_or(COMPRESSION_ZSTD, |_| 0),
+            compression_type: if self.is_compressed { COMPRESSION_ZSTD } else { 0 },
             padding: [0; 7],
         };
         let mut page = [header.as_bytes(), &extensions, name].concat();

@@ -104,7 +104,7 @@ fn command(spec: &DomainSpec, runtime: &str, accelerator: Accelerator, console: 
         let image = qemu(&disk.image);
         words.extend([
             "-drive".to_owned(),
-            format!("if=virtio,format=raw{access},file={image}"),
+            format!("if=virtio,format={}{access},file={image}", disk.format),
         ]);
     }
     for vif in &spec.vifs {

@@ -103,7 +103,8 @@ fn vbd(spec: &DomainSpec, disk: &Disk) -> String {
     // The script that attaches disks runs elsewhere, so that the path is made absolute.
     let target = spec.directory.join(Path::new(&disk.image));
     format!(
-        "format=raw,vdev={device},access={access},target={}",
+        "format={},vdev={device},access={access},target={}",
+        disk.format,
         target.display()
     )
 }

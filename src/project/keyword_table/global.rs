@@ -1,5 +1,6 @@
 //! What may stand in `global`.
 
+use super::super::image_format::IMAGE_FORMATS;
 use super::super::schema::Keyword;
 use super::super::schema::Place::Global;
 use super::super::schema::ValueKind as V;
@@ -9,6 +10,13 @@ const AUTOENUM: &str = "makes numbered hosts from one superclass";
 
 pub(super) const KEYWORDS: &[Keyword] = &[
     here(Global, "project", V::Word, "names the project; every project needs it").example("project webfarm"),
+    here(
+        Global,
+        "format",
+        V::Choice(IMAGE_FORMATS),
+        "the format of the root images of hosts that say nothing else",
+    )
+    .or("raw"),
     carried(Global, "project_password", V::Word, "authorises a remote upgrade"),
     carried(Global, "beforeProjectStart", V::Lines, "runs on the server before everything starts")
         .example("beforeProjectStart {\n    modprobe tun\n}"),

@@ -1,11 +1,12 @@
 //! What may stand in a `host` or `superclass` block and is acted on, by this program or a bundled plugin.
 
+use super::super::image_format::IMAGE_FORMATS;
 use super::super::model::{Family, IdentityChoice, Renderer, Terminal};
 use super::super::schema::BlockContent as B;
 use super::super::schema::Keyword;
 use super::super::schema::Place::Host;
 use super::super::schema::ValueKind as V;
-use super::{carried, here, plugin};
+use super::{here, plugin};
 
 pub(super) const KEYWORDS: &[Keyword] = &[
     here(
@@ -167,14 +168,22 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     )
     .or("those that the template's server reads")
     .example("host_keys ed25519 rsa"),
-    carried(Host, "format", V::Any, "the form of the image").or("raw"),
-    carried(
+    here(
+        Host,
+        "format",
+        V::Choice(IMAGE_FORMATS),
+        "the format of the root image; a type of file system, as in a later dialect, is taken from the template",
+    )
+    .or("raw")
+    .example("format qcow2"),
+    here(
         Host,
         "cow_filesystem",
         V::Word,
-        "shares a base image with the hosts that name the same",
-    ),
-    carried(Host, "cow", V::Word, "the same as `cow_filesystem`"),
+        "a copy-on-write image for User-Mode Linux; hosts that name the same have one size and one template",
+    )
+    .example("cow_filesystem base"),
+    here(Host, "cow", V::Word, "the same as `cow_filesystem`"),
     plugin(Host, "ssh_key", "public keys for accounts: `user key`")
         .example("ssh_key {\n    root ssh-ed25519 AAAAC3Nz.. ann@example.org\n}"),
     plugin(Host, "sshkey", "the same as `ssh_key`"),

@@ -1,6 +1,6 @@
 //! `image info`: what file system an image holds, and how full it is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use super::target::{PartitionArgs, printable};
 use crate::bake;
 use crate::disk::{Partition, Root};
 use crate::ext::Superblock;
+use crate::image::{self, ImageKind};
 
 /// Show what file system an image holds, and how full it is
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,9 @@ pub(crate) struct Args {
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let image = &arguments.image;
     let opened = bake::open_image(image, arguments.partition.choice())?;
+    let kind = image::kind_of(image).map_err(CommandError::work)?;
     let state = match &opened.obstacle {
+        _ if kind != ImageKind::Raw => "can only be read, as a delta".to_owned(),
         Some(error) => chain(error),
         None if opened.recovery.is_empty() => "can be edited".to_owned(),
         None => format!("can be edited, which begins with {}", opened.recovery),
@@ -34,7 +37,8 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     let superblock = fs.superblock();
     let usage = fs.usage();
     let geometry = superblock.geometry();
-    let mut facts = disk_facts(&root);
+    let mut facts = file_facts(image)?;
+    facts.extend(disk_facts(&root));
     facts.extend([
         ("type", json!(superblock.type_name())),
         ("state", json!(state)),
@@ -61,6 +65,20 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     }
     let lines: Vec<String> = facts.iter().map(|(name, value)| line(name, value)).collect();
     context.ui.answer(&lines.concat())
+}
+
+/// What kind of file the image is, and what it lies over; nothing for a raw one.
+fn file_facts(path: &Path) -> Result<Vec<(&'static str, Value)>, CommandError> {
+    let opened = image::open(path).map_err(CommandError::work)?;
+    if opened.kind == ImageKind::Raw {
+        return Ok(Vec::new());
+    }
+    let backing = opened
+        .backing
+        .map(|backing| ("backing", json!(backing.display().to_string())));
+    Ok(std::iter::once(("format", json!(opened.kind.name())))
+        .chain(backing)
+        .collect())
 }
 
 /// What a whole disk has around the file system; nothing for an image that is one.

@@ -9,6 +9,7 @@ mod copy;
 mod cp;
 mod diff;
 mod dump;
+mod flatten;
 mod info;
 mod ln;
 mod ls;
@@ -16,6 +17,7 @@ mod mkdir;
 mod mode;
 mod mv;
 mod owner;
+mod rebase;
 mod resize;
 mod rm;
 mod target;
@@ -49,6 +51,8 @@ enum Action {
     Resize(resize::Args),
     Diff(diff::Args),
     Dump(dump::Args),
+    Flatten(flatten::Args),
+    Rebase(rebase::Args),
 }
 
 /// Does what was asked.
@@ -69,5 +73,7 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         Action::Resize(arguments) => resize::run(arguments, context),
         Action::Diff(arguments) => diff::run(arguments, context),
         Action::Dump(arguments) => dump::run(arguments, context),
+        Action::Flatten(arguments) => flatten::run(arguments, context),
+        Action::Rebase(arguments) => rebase::run(arguments, context),
     }
 }

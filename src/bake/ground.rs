@@ -1,0 +1,180 @@
+//! What the hosts of one template, one length and one format have in common, made once: the template resized,
+//! and the file that deltas lie over.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use super::error::HostError;
+use super::manifest::BackingRecord;
+use super::plan::HostPlan;
+use super::template::Source;
+use super::worker::Shared;
+use crate::base::atomic::Durability;
+use crate::base::digest::Sha256Digest;
+use crate::block::{BlockDevice, Delta, Overlay, Slice};
+use crate::ext::Fs;
+use crate::image::{Backing, BaseImage};
+use crate::project::ImageFormat;
+
+/// A template prepared for images.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) base: Arc<BaseImage>,
+    /// The template's own file as what deltas lie over; only where there are such.
+    pub(super) backing: Option<Arc<Backing>>,
+}
+
+impl Prepared {
+    /// Prepares `source` for `hosts`, all of which are made from it: a template that is to be copied is read once.
+    pub(super) fn new(source: &Source, hosts: &[&HostPlan]) -> Result<Self, HostError> {
+        source.template().ensure_unchanged()?;
+        let copies = hosts.iter().filter(|host| !host.format.is_delta());
+        let base = Arc::new(match copies.map(|host| host.len_bytes).max() {
+            Some(longest_bytes) => source.scan(longest_bytes)?,
+            None => source.base()?,
+        });
+        let backing = if hosts.iter().any(|host| host.format.is_delta()) {
+            Some(Arc::new(Backing::template(
+                base.clone(),
+                source.template().path(),
+            )?))
+        } else {
+            None
+        };
+        Ok(Self { base, backing })
+    }
+}
+
+/// The file system that every host of a group starts from, in memory.
+#[derive(Debug)]
+pub(super) struct Ground {
+    overlay: Arc<Overlay>,
+    /// Where the root file system lies on a whole disk, and how long it may be.
+    window: Option<(u64, u64)>,
+    fs: Fs,
+    /// What the images lie over, if they are deltas.
+    pub(super) backing: Option<Arc<Backing>>,
+    /// What the manifest says of the backing, if it is not the template.
+    pub(super) record: Option<BackingRecord>,
+}
+
+impl Ground {
+    /// Brings the template's file system to the length of `like`, a host of the group.
+    pub(super) fn make(
+        shared: &Shared<'_>,
+        source: &Source,
+        prepared: &Prepared,
+        like: &HostPlan,
+    ) -> Result<Self, HostError> {
+        let overlay = Arc::new(source.overlay(prepared.base.clone()));
+        let (device, fs) = resized(source, overlay.clone(), like)?;
+        let partition = source.root().partition();
+        let mut ground = Self {
+            overlay,
+            window: partition.map(|partition| (partition.start_bytes, device.len_bytes())),
+            fs,
+            backing: prepared.backing.clone(),
+            record: None,
+        };
+        if like.len_bytes != like.template_len_bytes && like.format == ImageFormat::UmlCow {
+            ground.lie_over_copy(shared, source, prepared, like)?;
+        }
+        Ok(ground)
+    }
+
+    /// The format of User-Mode Linux has no growing: its images lie over a copy of the template that was resized.
+    fn lie_over_copy(
+        &mut self,
+        shared: &Shared<'_>,
+        source: &Source,
+        prepared: &Prepared,
+        like: &HostPlan,
+    ) -> Result<(), HostError> {
+        let name = backing_name(source, like)?;
+        let path = shared.workspace.make_backing(&name)?;
+        let changes = Arc::new(self.changes()?);
+        // Half-finished work of an interrupted bake may have been lost with the power: it is made again.
+        let existing = if shared.workspace.was_sealed() {
+            Backing::existing(prepared.base.clone(), changes.clone(), &path)?
+        } else {
+            None
+        };
+        let base = &prepared.base;
+        let make = || match existing {
+            Some(backing) => Ok(backing),
+            None => Backing::changed(
+                &shared.writer,
+                base.clone(),
+                changes.clone(),
+                &path,
+                Durability::NoSync,
+            ),
+        };
+        let (backing, digest) = rayon::join(make, || base.data_digest(&changes));
+        self.backing = Some(Arc::new(backing?));
+        self.record = Some(BackingRecord {
+            file: shared.workspace.places().backing_file(&name),
+            len_bytes: like.len_bytes,
+            blake3_of_data: digest?,
+        });
+        Ok(())
+    }
+
+    /// A file system of its own for one host, and the overlay that it lies on.
+    pub(super) fn fork(&self) -> Result<(Arc<Overlay>, Fs), HostError> {
+        let overlay = Arc::new(self.overlay.fork());
+        let fs = match self.window {
+            None => self.fs.with_device(overlay.clone()),
+            Some((start, len)) => {
+                let window = Slice::new(overlay.clone(), start, len)?;
+                self.fs.with_device(Arc::new(window))
+            }
+        };
+        Ok((overlay, fs))
+    }
+
+    fn changes(&self) -> Result<Delta, HostError> {
+        Ok(self.overlay.fork().finish()?)
+    }
+}
+
+/// The template's file system on `overlay`, as long as it is in `like`, and the device that it lies on.
+fn resized(
+    source: &Source,
+    overlay: Arc<Overlay>,
+    like: &HostPlan,
+) -> Result<(Arc<dyn BlockDevice>, Fs), HostError> {
+    let failed = |action| move |source| HostError::FileSystem { action, source };
+    let (device, len_bytes) = match like.len_bytes.cmp(&like.template_len_bytes) {
+        Ordering::Greater => source.root().grow(overlay, like.len_bytes)?,
+        Ordering::Less => (source.root().on(overlay)?, like.len_bytes),
+        Ordering::Equal => {
+            let device = source.root().on(overlay)?;
+            return Ok((device.clone(), source.fs().with_device(device)));
+        }
+    };
+    let mut fs = source.fs().with_device(device.clone());
+    let blocks = len_bytes / u64::from(fs.block_size().bytes());
+    fs.resize(blocks).map_err(failed("resize"))?;
+    fs.commit().map_err(failed("write"))?;
+    Ok((device, fs))
+}
+
+/// The name of a resized copy of the template: the same for the same bytes.
+fn backing_name(source: &Source, like: &HostPlan) -> Result<String, HostError> {
+    let made_from = format!(
+        "{} {} {:?} {} {:?}",
+        env!("CARGO_PKG_VERSION"),
+        source.digest()?,
+        like.root_partition,
+        like.len_bytes,
+        source.now()
+    );
+    let digest = Sha256Digest::of(made_from.as_bytes()).to_string();
+    Ok(format!(
+        "{}-{}-{}.img",
+        source.template().name(),
+        like.len_bytes,
+        digest.get(..12).unwrap_or(&digest)
+    ))
+}

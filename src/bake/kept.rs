@@ -1,0 +1,151 @@
+//! Hosts that need not be baked again: what is remembered of each host beside its images, and whether it still holds.
+//!
+//! Beside a host's files lies one that says which key they were made for, their lengths and times of modification, and
+//! what the manifest says of them. A host is kept if its key is the same and its files look as they did; if the last
+//! bake did not come to its end, or the user wants proof, their digests have to be right too.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::HostError;
+use super::manifest::{FileRecord, HostRecord, ImageRecord, LaunchRecord, SwapRecord};
+use super::plan::HostPlan;
+use super::prove;
+use crate::base::PathError;
+use crate::base::atomic::{self, Durability};
+use crate::base::digest::Sha256Digest;
+use crate::block::redo;
+use crate::store::HostPlaces;
+
+/// What is remembered of a host.
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    key: Sha256Digest,
+    image: ImageRecord,
+    swap: Option<SwapRecord>,
+    launch: Vec<LaunchRecord>,
+    /// The digests of the guest's changed files, in the plan's order.
+    contents: Vec<Option<Sha256Digest>>,
+    stored: Vec<Stored>,
+}
+
+/// What a file of a host looked like when it was whole.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stored {
+    name: String,
+    len_bytes: u64,
+    modified: (i64, i64),
+}
+
+/// Why a host is baked although it was baked before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Remade {
+    /// Nothing is known of it.
+    #[error("nothing is remembered of it")]
+    New,
+    /// The project, the template, a file to copy or the program has changed.
+    #[error("what it is made from has changed")]
+    Inputs,
+    /// A file has gone.
+    #[error("its `{0}` is missing")]
+    Missing(String),
+    /// A file is not what was written.
+    #[error("its `{0}` has been changed")]
+    Changed(String),
+}
+
+/// How sure one has to be of a host's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Length and time of modification are enough.
+    Looks,
+    /// The digests have to be right.
+    Digests,
+}
+
+/// Remembers what was made for `key`, once all files have their names.
+pub(super) fn remember(places: &HostPlaces, key: Sha256Digest, record: &HostRecord) -> Result<(), HostError> {
+    let stored = record
+        .file_names()
+        .into_iter()
+        .map(|name| look_at(places, name).map_err(PathError::on("read", places.file(name))))
+        .collect::<Result<_, _>>()?;
+    let memory = Memory {
+        key,
+        image: record.image.clone(),
+        swap: record.swap.clone(),
+        launch: record.launch.clone(),
+        contents: record.files.iter().map(|file| file.sha256).collect(),
+        stored,
+    };
+    let text = serde_json::to_vec(&memory).expect("what is remembered is plain data");
+    Ok(atomic::write(&places.memory(), &text, Durability::NoSync)?)
+}
+
+/// The record of the host of `plan` as it was baked for `key`, if that still holds.
+pub(super) fn recall(
+    project: &Path,
+    places: &HostPlaces,
+    plan: &HostPlan,
+    key: Sha256Digest,
+    trust: Trust,
+) -> Result<HostRecord, Remade> {
+    let text = fs::read(places.memory()).map_err(|_| Remade::New)?;
+    let memory: Memory = serde_json::from_slice(&text).map_err(|_| Remade::New)?;
+    if memory.key != key || memory.contents.len() != plan.files.len() {
+        return Err(Remade::Inputs);
+    }
+    for stored in &memory.stored {
+        match look_at(places, &stored.name) {
+            Ok(found) if found == *stored => {}
+            Ok(_) => return Err(Remade::Changed(stored.name.clone())),
+            Err(_) => return Err(Remade::Missing(stored.name.clone())),
+        }
+    }
+    if redo::has_redo(&places.root_image(plan.format)) {
+        return Err(Remade::Changed(plan.format.root_image().to_owned()));
+    }
+    let files = plan.files.iter().zip(memory.contents);
+    let record = HostRecord {
+        name: plan.name.to_string(),
+        template: plan.template.clone(),
+        service_host: plan.service_host.clone(),
+        image: memory.image,
+        swap: memory.swap,
+        files: files
+            .map(|(plan, sha256)| FileRecord {
+                plan: plan.clone(),
+                sha256,
+            })
+            .collect(),
+        launch: memory.launch,
+    };
+    if let Some(backing) = &record.image.backing
+        && !fs::symlink_metadata(project.join(&backing.file))
+            .is_ok_and(|found| found.is_file() && found.len() == backing.len_bytes)
+    {
+        return Err(Remade::Missing(backing.file.clone()));
+    }
+    if trust == Trust::Digests
+        && let Some(fault) = prove::host_files(project, &record.proofs()).into_iter().next()
+    {
+        return Err(Remade::Changed(fault.file));
+    }
+    Ok(record)
+}
+
+/// What the file called `name` looks like.
+fn look_at(places: &HostPlaces, name: &str) -> std::io::Result<Stored> {
+    let metadata = fs::symlink_metadata(places.file(name))?;
+    if !metadata.is_file() {
+        return Err(std::io::ErrorKind::NotFound.into());
+    }
+    Ok(Stored {
+        name: name.to_owned(),
+        len_bytes: metadata.len(),
+        modified: (metadata.mtime(), metadata.mtime_nsec()),
+    })
+}
