@@ -2,11 +2,12 @@
 //! and the file that deltas lie over.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::HostError;
 use super::manifest::BackingRecord;
-use super::plan::HostPlan;
+use super::plan::Shape;
 use super::template::Source;
 use super::worker::Shared;
 use crate::base::atomic::Durability;
@@ -25,15 +26,15 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Prepares `source` for `hosts`, all of which are made from it: a template that is to be copied is read once.
-    pub(super) fn new(source: &Source, hosts: &[&HostPlan]) -> Result<Self, HostError> {
+    /// Prepares `source` for images of these shapes: a template that is to be copied is read once.
+    pub(super) fn new(source: &Source, shapes: &BTreeSet<Shape>) -> Result<Self, HostError> {
         source.template().ensure_unchanged()?;
-        let copies = hosts.iter().filter(|host| !host.format.is_delta());
-        let base = Arc::new(match copies.map(|host| host.len_bytes).max() {
+        let copies = shapes.iter().filter(|shape| !shape.format.is_delta());
+        let base = Arc::new(match copies.map(|shape| shape.len_bytes).max() {
             Some(longest_bytes) => source.scan(longest_bytes)?,
             None => source.base()?,
         });
-        let backing = if hosts.iter().any(|host| host.format.is_delta()) {
+        let backing = if shapes.iter().any(|shape| shape.format.is_delta()) {
             Some(Arc::new(Backing::template(
                 base.clone(),
                 source.template().path(),
@@ -59,15 +60,15 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// Brings the template's file system to the length of `like`, a host of the group.
+    /// Brings the template's file system to the length of `shape`.
     pub(super) fn make(
         shared: &Shared<'_>,
         source: &Source,
         prepared: &Prepared,
-        like: &HostPlan,
+        shape: Shape,
     ) -> Result<Self, HostError> {
         let overlay = Arc::new(source.overlay(prepared.base.clone()));
-        let (device, fs) = resized(source, overlay.clone(), like)?;
+        let (device, fs) = resized(source, overlay.clone(), shape)?;
         let partition = source.root().partition();
         let mut ground = Self {
             overlay,
@@ -76,8 +77,8 @@ impl Ground {
             backing: prepared.backing.clone(),
             record: None,
         };
-        if like.len_bytes != like.template_len_bytes && like.format == ImageFormat::UmlCow {
-            ground.lie_over_copy(shared, source, prepared, like)?;
+        if shape.len_bytes != source.template().len_bytes() && shape.format == ImageFormat::UmlCow {
+            ground.lie_over_copy(shared, source, prepared, shape)?;
         }
         Ok(ground)
     }
@@ -88,9 +89,9 @@ impl Ground {
         shared: &Shared<'_>,
         source: &Source,
         prepared: &Prepared,
-        like: &HostPlan,
+        shape: Shape,
     ) -> Result<(), HostError> {
-        let name = backing_name(source, like)?;
+        let name = backing_name(source, shape)?;
         let path = shared.workspace.make_backing(&name)?;
         let changes = Arc::new(self.changes()?);
         // Half-finished work of an interrupted bake may have been lost with the power: it is made again.
@@ -112,9 +113,10 @@ impl Ground {
         };
         let (backing, digest) = rayon::join(make, || base.data_digest(&changes));
         self.backing = Some(Arc::new(backing?));
+        shared.note_backing(shared.workspace.places().backing_file(&name));
         self.record = Some(BackingRecord {
             file: shared.workspace.places().backing_file(&name),
-            len_bytes: like.len_bytes,
+            len_bytes: shape.len_bytes,
             blake3_of_data: digest?,
         });
         Ok(())
@@ -138,16 +140,16 @@ impl Ground {
     }
 }
 
-/// The template's file system on `overlay`, as long as it is in `like`, and the device that it lies on.
+/// The template's file system on `overlay`, as long as it is in `shape`, and the device that it lies on.
 fn resized(
     source: &Source,
     overlay: Arc<Overlay>,
-    like: &HostPlan,
+    shape: Shape,
 ) -> Result<(Arc<dyn BlockDevice>, Fs), HostError> {
     let failed = |action| move |source| HostError::FileSystem { action, source };
-    let (device, len_bytes) = match like.len_bytes.cmp(&like.template_len_bytes) {
-        Ordering::Greater => source.root().grow(overlay, like.len_bytes)?,
-        Ordering::Less => (source.root().on(overlay)?, like.len_bytes),
+    let (device, len_bytes) = match shape.len_bytes.cmp(&source.template().len_bytes()) {
+        Ordering::Greater => source.root().grow(overlay, shape.len_bytes)?,
+        Ordering::Less => (source.root().on(overlay)?, shape.len_bytes),
         Ordering::Equal => {
             let device = source.root().on(overlay)?;
             return Ok((device.clone(), source.fs().with_device(device)));
@@ -161,20 +163,20 @@ fn resized(
 }
 
 /// The name of a resized copy of the template: the same for the same bytes.
-fn backing_name(source: &Source, like: &HostPlan) -> Result<String, HostError> {
+fn backing_name(source: &Source, shape: Shape) -> Result<String, HostError> {
     let made_from = format!(
         "{} {} {:?} {} {:?}",
         env!("CARGO_PKG_VERSION"),
         source.digest()?,
-        like.root_partition,
-        like.len_bytes,
+        source.root().partition().map(|partition| partition.number),
+        shape.len_bytes,
         source.now()
     );
     let digest = Sha256Digest::of(made_from.as_bytes()).to_string();
     Ok(format!(
         "{}-{}-{}.img",
         source.template().name(),
-        like.len_bytes,
+        shape.len_bytes,
         digest.get(..12).unwrap_or(&digest)
     ))
 }

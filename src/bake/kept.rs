@@ -11,8 +11,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::HostError;
-use super::manifest::{FileRecord, HostRecord, ImageRecord, LaunchRecord, SwapRecord};
-use super::plan::HostPlan;
+use super::host_plan::HostPlan;
+use super::manifest::{HostRecord, ImageRecord, LaunchRecord, SwapRecord};
 use super::prove;
 use crate::base::PathError;
 use crate::base::atomic::{self, Durability};
@@ -67,7 +67,11 @@ pub(super) enum Trust {
 }
 
 /// Remembers what was made for `key`, once all files have their names.
-pub(super) fn remember(places: &HostPlaces, key: Sha256Digest, record: &HostRecord) -> Result<(), HostError> {
+pub(super) fn remember(
+    places: &HostPlaces,
+    key: Sha256Digest,
+    record: &HostRecord<'_>,
+) -> Result<(), HostError> {
     let stored = record
         .file_names()
         .into_iter()
@@ -85,14 +89,19 @@ pub(super) fn remember(places: &HostPlaces, key: Sha256Digest, record: &HostReco
     Ok(atomic::write(&places.memory(), &text, Durability::NoSync)?)
 }
 
+/// Whether anything is remembered of the host in `places`.
+pub(super) fn is_known(places: &HostPlaces) -> bool {
+    places.memory().is_file()
+}
+
 /// The record of the host of `plan` as it was baked for `key`, if that still holds.
-pub(super) fn recall(
+pub(super) fn recall<'a>(
     project: &Path,
     places: &HostPlaces,
-    plan: &HostPlan,
+    plan: &'a HostPlan,
     key: Sha256Digest,
     trust: Trust,
-) -> Result<HostRecord, Remade> {
+) -> Result<HostRecord<'a>, Remade> {
     let text = fs::read(places.memory()).map_err(|_| Remade::New)?;
     let memory: Memory = serde_json::from_slice(&text).map_err(|_| Remade::New)?;
     if memory.key != key || memory.contents.len() != plan.files.len() {
@@ -108,21 +117,7 @@ pub(super) fn recall(
     if redo::has_redo(&places.root_image(plan.format)) {
         return Err(Remade::Changed(plan.format.root_image().to_owned()));
     }
-    let files = plan.files.iter().zip(memory.contents);
-    let record = HostRecord {
-        name: plan.name.to_string(),
-        template: plan.template.clone(),
-        service_host: plan.service_host.clone(),
-        image: memory.image,
-        swap: memory.swap,
-        files: files
-            .map(|(plan, sha256)| FileRecord {
-                plan: plan.clone(),
-                sha256,
-            })
-            .collect(),
-        launch: memory.launch,
-    };
+    let record = HostRecord::new(plan, &memory.contents, memory.image, memory.swap, memory.launch);
     if let Some(backing) = &record.image.backing
         && !fs::symlink_metadata(project.join(&backing.file))
             .is_ok_and(|found| found.is_file() && found.len() == backing.len_bytes)

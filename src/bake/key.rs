@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::HostError;
-use super::plan::HostPlan;
+use super::host_plan::HostPlan;
 use super::template::Source;
 use crate::base::digest::Sha256Digest;
 use crate::base::{IdentityKey, PathError};

@@ -4,9 +4,8 @@
 //! threads.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::plan::FilePlan;
+use super::host_plan::{FilePlan, HostPlan};
 use crate::base::Timestamp;
 use crate::base::digest::Sha256Digest;
 use crate::image::Blake3Digest;
@@ -15,37 +14,51 @@ use crate::project::ImageFormat;
 /// The version of the manifest's own form.
 pub const FORMAT: u32 = 2;
 
-/// What went into a bake and what came out.
+/// A manifest without its hosts, which are written one by one.
 #[derive(Debug, Serialize)]
-pub struct Manifest {
+pub(super) struct Frame<'a> {
     /// The version of this form: [`FORMAT`].
-    pub format: u32,
+    pub(super) format: u32,
     /// The program that baked.
-    pub tool: Tool,
+    pub(super) tool: Tool,
+    /// The project.
+    pub(super) project: &'a ProjectRecord,
+    /// Every template that was used, sorted by name.
+    pub(super) templates: &'a [TemplateRecord],
+    /// Every host, in the project's order.
+    pub(super) hosts: [(); 0],
+    /// The files that lie beside the hosts and tell others of them.
+    pub(super) files: &'a [LaunchRecord],
+}
+
+/// What became of a project.
+#[derive(Debug)]
+pub struct Baked {
     /// The project.
     pub project: ProjectRecord,
     /// Every template that was used, sorted by name.
     pub templates: Vec<TemplateRecord>,
-    /// Every host, in the project's order.
-    pub hosts: Vec<HostRecord>,
-    /// The files that lie beside the hosts and tell others of them.
-    pub files: Vec<LaunchRecord>,
-    /// Hosts that an earlier bake made and this one left alone, as that one's manifest had them; they are merged into
-    /// `hosts`.
-    #[serde(skip)]
-    pub(super) others: Vec<Value>,
-    /// How many of the hosts were kept as an earlier bake made them: for the user, not part of the manifest.
-    #[serde(skip)]
+    /// How many hosts were to be baked.
+    pub hosts: usize,
+    /// How many of them were kept as an earlier bake made them.
     pub kept: usize,
 }
 
 /// A program and its version.
 #[derive(Debug, Serialize)]
-pub struct Tool {
+pub(super) struct Tool {
     /// The program's name.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// The program's version.
-    pub version: &'static str,
+    pub(super) version: &'static str,
+}
+
+impl Tool {
+    /// This program.
+    pub(super) const THIS: Self = Self {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+    };
 }
 
 /// The project as it was baked.
@@ -83,23 +96,23 @@ pub struct BackingRecord {
 
 /// One host as it was baked.
 #[derive(Debug, Serialize)]
-pub struct HostRecord {
+pub(super) struct HostRecord<'a> {
     /// The host's name.
-    pub name: String,
+    pub(super) name: &'a str,
     /// The template's file in the store.
-    pub template: String,
+    pub(super) template: &'a str,
     /// The server that runs it; none for the one that baked it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub service_host: Option<String>,
+    pub(super) service_host: Option<&'a str>,
     /// The disk with the root file system.
-    pub image: ImageRecord,
+    pub(super) image: ImageRecord,
     /// The swap disk.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub swap: Option<SwapRecord>,
+    pub(super) swap: Option<SwapRecord>,
     /// What was changed in the guest, in the order in which it was applied.
-    pub files: Vec<FileRecord>,
+    pub(super) files: Vec<FileRecord<'a>>,
     /// The files beside the images.
-    pub launch: Vec<LaunchRecord>,
+    pub(super) launch: Vec<LaunchRecord>,
 }
 
 /// A disk image.
@@ -147,13 +160,13 @@ pub struct SwapRecord {
 
 /// A path of the guest that was changed.
 #[derive(Debug, Serialize)]
-pub struct FileRecord {
+pub(super) struct FileRecord<'a> {
     /// What was changed, and why.
     #[serde(flatten)]
-    pub plan: FilePlan,
+    pub(super) plan: &'a FilePlan,
     /// The digest of a regular file's content, read back from the finished file system.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<Sha256Digest>,
+    pub(super) sha256: Option<Sha256Digest>,
 }
 
 /// A file beside the images.
@@ -165,21 +178,6 @@ pub struct LaunchRecord {
     pub sha256: Sha256Digest,
 }
 
-impl Manifest {
-    /// The manifest's text: JSON with a final newline.
-    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        if self.others.is_empty() {
-            return to_text(self);
-        }
-        let mut whole = serde_json::to_value(self)?;
-        if let Some(hosts) = whole.get_mut("hosts").and_then(Value::as_array_mut) {
-            hosts.extend(self.others.iter().cloned());
-            super::merge::sort_hosts(hosts);
-        }
-        to_text(&whole)
-    }
-}
-
 /// A manifest as it lies on the disk.
 pub(super) fn to_text(manifest: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(manifest)?;
@@ -187,7 +185,37 @@ pub(super) fn to_text(manifest: &impl Serialize) -> serde_json::Result<Vec<u8>> 
     Ok(text)
 }
 
-impl HostRecord {
+impl<'a> HostRecord<'a> {
+    /// What is recorded of the host of `plan`, whose changed files have the digests `contents`.
+    pub(super) fn new(
+        plan: &'a HostPlan,
+        contents: &[Option<Sha256Digest>],
+        image: ImageRecord,
+        swap: Option<SwapRecord>,
+        launch: Vec<LaunchRecord>,
+    ) -> Self {
+        let files = plan.files.iter().zip(contents);
+        Self {
+            name: plan.name.as_str(),
+            template: &plan.template,
+            service_host: plan.service_host.as_deref(),
+            image,
+            swap,
+            files: files
+                .map(|(plan, sha256)| FileRecord {
+                    plan,
+                    sha256: *sha256,
+                })
+                .collect(),
+            launch,
+        }
+    }
+
+    /// The record's own part of the manifest's text.
+    pub(super) fn to_text(&self) -> Vec<u8> {
+        serde_json::to_vec_pretty(self).expect("what is recorded is plain data")
+    }
+
     /// The names of the files in the host's directory.
     pub(super) fn file_names(&self) -> Vec<&str> {
         let files = std::iter::once(&self.image.file)

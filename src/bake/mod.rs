@@ -7,19 +7,22 @@
 //!                    bake             per host, in parallel: overlay, grow, apply, check, write, finish
 //!                      |
 //!                      v
-//!                   Manifest          what went in, what came out, with digests
+//!                 manifest.json       what went in, what came out, with digests
 //! ```
 
 mod apply;
+mod closing;
 mod diff;
 mod error;
 mod ground;
 mod group;
 mod guest_view;
 mod host_files;
+mod host_plan;
 mod identity;
 mod kept;
 mod key;
+mod listing;
 mod manifest;
 mod merge;
 mod need;
@@ -31,6 +34,7 @@ mod prove;
 mod run;
 mod selection;
 mod size;
+mod spool;
 mod template;
 mod told;
 mod verify;
@@ -41,19 +45,19 @@ mod written;
 pub use diff::{FileDiff, diff};
 pub use error::{BakeError, HostError, HostFailure};
 pub use host_files::FilesDirectory;
+pub use host_plan::{FilePlan, HostPlan};
 pub use identity::{Identity, IdentitySource};
 pub use manifest::{
-    BackingRecord, FORMAT, FileRecord, HostRecord, ImageDigest, ImageRecord, LaunchRecord, Manifest,
-    ProjectRecord, SwapRecord, TemplateRecord, Tool,
+    BackingRecord, Baked, FORMAT, ImageDigest, ImageRecord, LaunchRecord, ProjectRecord, SwapRecord,
+    TemplateRecord,
 };
 pub use merge::{MergeError, merge};
 pub use need::Need;
-pub use network_files::NetworkFile;
 pub use offline::{
     Edited, OfflineError, OpenImage, change_image, check_image, open_image, open_image_being_edited,
 };
-pub use plan::{FilePlan, HostPlan, Plan, Request, plan};
-pub use prove::{Fault, Proof, ProveError, prove};
+pub use plan::{HELD_BYTES, Plan, Planned, Request, plan};
+pub use prove::{Fault, Proof, ProveError, image_of, prove};
 pub use run::{Execution, Verify, bake, threads};
 pub use selection::{Selection, Shard, ShardError};
 pub use told::Told;

@@ -6,7 +6,7 @@
 
 use super::error::HostError;
 use super::guest_view::ExtView;
-use super::plan::FilePlan;
+use super::host_plan::FilePlan;
 use super::template::Source;
 use crate::base::FileKind;
 use crate::edit::{Effect, GuestView as _};

@@ -1,27 +1,28 @@
 //! The files beside a project's hosts that tell others of them before they start: `known_hosts` for ssh(1), `etc_hosts`
 //! for hosts(5), and for each switch that hands out addresses a configuration of dnsmasq(8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::error::{BakeError, HostError, HostFailure};
-use super::plan::HostPlan;
+use super::error::BakeError;
+use super::host_plan::HostPlan;
+use super::plan::Plan;
 use crate::base::IdentityKey;
-use crate::guest::GuestIdentity;
 use crate::project::{AddressBook, Host, MacTable, Project, Switch, reservations};
 
 /// A file in the project's directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkFile {
+#[derive(Debug)]
+pub(super) struct NetworkFile {
     /// Its name.
-    pub name: String,
+    pub(super) name: String,
     /// Its text.
-    pub content: String,
+    pub(super) content: String,
 }
 
 /// What is given to the interfaces of the whole project.
+#[derive(Debug)]
 pub(super) struct Numbers {
     pub(super) macs: Arc<MacTable>,
     pub(super) addresses: AddressBook,
@@ -41,30 +42,15 @@ impl Numbers {
 pub(super) const KNOWN_HOSTS: &str = "known_hosts";
 
 /// The first line of each file.
-const HEAD: &str = "# Written by mln-image from the project's description.\n";
+pub(super) const HEAD: &str = "# Written by mln-image from the project's description.\n";
 
-/// The files of `project`, whose directory will be `directory`.
-pub(super) fn files(
-    project: &Project,
-    hosts: &[HostPlan],
-    numbers: &Numbers,
-    directory: &Path,
-) -> Vec<NetworkFile> {
+/// The files of `project` whose text follows from its description alone, for a project in `directory`.
+pub(super) fn files(project: &Project, numbers: &Numbers, directory: &Path) -> Vec<NetworkFile> {
     let Numbers { macs, addresses } = numbers;
-    let identities: BTreeMap<&str, &GuestIdentity> = hosts
-        .iter()
-        .map(|host| (host.name.as_str(), &host.identity))
-        .collect();
-    let mut files = vec![
-        NetworkFile {
-            name: "etc_hosts".to_owned(),
-            content: etc_hosts(project, addresses),
-        },
-        NetworkFile {
-            name: KNOWN_HOSTS.to_owned(),
-            content: known_hosts(project, &identities, addresses),
-        },
-    ];
+    let mut files = vec![NetworkFile {
+        name: "etc_hosts".to_owned(),
+        content: etc_hosts(project, addresses),
+    }];
     for switch in &project.switches {
         if let Some(content) = dnsmasq(project, switch, macs, directory) {
             files.push(NetworkFile {
@@ -105,26 +91,26 @@ fn etc_hosts(project: &Project, addresses: &AddressBook) -> String {
     text
 }
 
-fn known_hosts(
-    project: &Project,
-    identities: &BTreeMap<&str, &GuestIdentity>,
-    addresses: &AddressBook,
-) -> String {
-    let mut text = HEAD.to_owned();
-    for host in &project.hosts {
-        let Some(identity) = identities.get(host.name.as_str()) else {
-            continue;
-        };
-        let mut patterns = vec![host.name.to_string(), format!("{}.{}", host.name, project.name)];
-        for (address, names) in named(host, project, addresses) {
-            patterns.push(address);
-            patterns.extend(names);
-        }
-        let mut seen = std::collections::BTreeSet::new();
-        patterns.retain(|pattern| seen.insert(pattern.clone()));
-        for key in &identity.host_keys {
-            let _infallible = writeln!(text, "{} {key}", patterns.join(","));
-        }
+/// The lines of `known_hosts` about the host of `plan`, which is at `place` of the project.
+pub(super) fn known_lines(whole: &Plan<'_>, place: usize, plan: &HostPlan) -> String {
+    let project = whole.request.project;
+    let mut text = String::new();
+    let Some(host) = project
+        .hosts
+        .get(place)
+        .filter(|_| !plan.identity.host_keys.is_empty())
+    else {
+        return text;
+    };
+    let mut patterns = vec![host.name.to_string(), format!("{}.{}", host.name, project.name)];
+    for (address, names) in named(host, project, &whole.numbers.addresses) {
+        patterns.push(address);
+        patterns.extend(names);
+    }
+    let mut seen = BTreeSet::new();
+    patterns.retain(|pattern| seen.insert(pattern.clone()));
+    for key in &plan.identity.host_keys {
+        let _infallible = writeln!(text, "{} {key}", patterns.join(","));
     }
     text
 }
@@ -148,8 +134,13 @@ fn dnsmasq(project: &Project, switch: &Switch, macs: &MacTable, directory: &Path
         switch.name,
         own.netmask(),
     );
+    let hosts: BTreeMap<&str, &Host> = project
+        .hosts
+        .iter()
+        .map(|host| (host.name.as_str(), host))
+        .collect();
     for made in reservations(project, switch) {
-        let host = project.hosts.iter().find(|host| host.name == made.host)?;
+        let host = hosts.get(made.host.as_str())?;
         let interface = host
             .interfaces
             .iter()
@@ -164,23 +155,4 @@ fn dnsmasq(project: &Project, switch: &Switch, macs: &MacTable, directory: &Path
         }
     }
     Some(text)
-}
-
-/// The hosts that are known by the same number or key as another, which only a defect here or a broken secret can do.
-pub(super) fn same_identities(hosts: &[HostPlan]) -> Vec<HostFailure> {
-    let mut owners: BTreeMap<&str, &HostPlan> = BTreeMap::new();
-    let mut failures = Vec::new();
-    for host in hosts {
-        let mut own = host.identity.machine_id.iter().chain(&host.identity.host_keys);
-        let other = own.find_map(|id| owners.insert(id, host));
-        if let Some(other) = other.filter(|other| other.name != host.name) {
-            failures.push(HostFailure {
-                hosts: vec![host.name.clone()],
-                error: Box::new(HostError::SameIdentity {
-                    other: other.name.to_string(),
-                }),
-            });
-        }
-    }
-    failures
 }

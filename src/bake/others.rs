@@ -1,13 +1,15 @@
 //! Hosts of the project that this bake leaves alone: a bake of some hosts must not forget the rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::Value;
 
 use super::manifest::TemplateRecord;
-use super::network_files::{KNOWN_HOSTS, NetworkFile};
+use super::network_files::KNOWN_HOSTS;
 use super::plan::Plan;
+use super::worker::Shared;
+use crate::base::PathError;
 use crate::launch::{DomainSpec, ProjectSpec};
 use crate::store::Workspace;
 
@@ -15,11 +17,11 @@ use crate::store::Workspace;
 #[derive(Debug, Default)]
 pub(super) struct Others {
     /// The hosts' records.
-    pub(super) hosts: Vec<Value>,
+    hosts: Vec<Value>,
     /// The files that their images lie over, relative to the project's directory.
-    pub(super) backings: BTreeSet<String>,
-    /// How they are started.
-    pub(super) domains: Vec<DomainSpec>,
+    backings: BTreeSet<String>,
+    /// How they are started, by name.
+    pub(super) domains: BTreeMap<String, DomainSpec>,
     /// The lines of `known_hosts` that are theirs.
     known: Vec<String>,
     templates: Vec<TemplateRecord>,
@@ -28,15 +30,17 @@ pub(super) struct Others {
 impl Others {
     /// Reads the manifest of `workspace`, if there is one: only a project that was baked to its end has others.
     pub(super) fn read(workspace: &Workspace, plan: &Plan<'_>) -> Self {
+        let project = plan.request.project;
         let read = || {
             let text = fs::read(workspace.places().manifest()).ok()?;
             serde_json::from_slice::<Value>(&text).ok()
         };
-        let Some(manifest) = read().filter(|_| plan.hosts().len() < plan.project.hosts.len()) else {
+        let Some(manifest) = read().filter(|_| plan.count() < project.hosts.len()) else {
             return Self::default();
         };
-        let baked: BTreeSet<&str> = plan.hosts().iter().map(|host| host.name.as_str()).collect();
-        let known: BTreeSet<&str> = plan.project.hosts.iter().map(|host| host.name.as_str()).collect();
+        let planned = plan.outlines.iter();
+        let baked: BTreeSet<&str> = planned.map(|outline| outline.host.name.as_str()).collect();
+        let known: BTreeSet<&str> = project.hosts.iter().map(|host| host.name.as_str()).collect();
         let is_other = |host: &&Value| {
             let name = host["name"].as_str().unwrap_or_default();
             known.contains(name) && !baked.contains(name)
@@ -64,6 +68,7 @@ impl Others {
             domains: domains
                 .into_iter()
                 .filter(|domain| names.contains(domain.host.as_str()))
+                .map(|domain| (domain.host.to_string(), domain))
                 .collect(),
             known: known_lines(workspace, &names),
             backings: backings.collect(),
@@ -75,20 +80,24 @@ impl Others {
         }
     }
 
-    /// The text of `file`: `known_hosts` with the lines of these hosts among the others, in the project's order.
-    pub(super) fn add_known(&self, plan: &Plan<'_>, file: &NetworkFile) -> String {
-        if file.name != KNOWN_HOSTS || self.known.is_empty() {
-            return file.content.clone();
+    /// Puts what is recorded of these hosts among the others.
+    pub(super) fn note(&self, shared: &Shared<'_>) -> Result<(), PathError> {
+        let hosts = shared.plan.request.project.hosts.iter();
+        let places: BTreeMap<&str, usize> = hosts.map(|host| host.name.as_str()).zip(0..).collect();
+        for host in &self.hosts {
+            let place = places.get(host["name"].as_str().unwrap_or_default());
+            let text = serde_json::to_vec_pretty(host).expect("what was read is plain data");
+            shared.records.push(place.copied().unwrap_or(usize::MAX), &text)?;
         }
-        let mut lines: Vec<&str> = file
-            .content
-            .lines()
-            .chain(self.known.iter().map(|line| &**line))
-            .collect();
-        let hosts = &plan.project.hosts;
-        // What is no host's, the first line, stays before all.
-        lines.sort_by_key(|line| hosts.iter().position(|host| host.name.as_str() == owner(line)));
-        lines.iter().flat_map(|line| [line, "\n"]).collect()
+        for line in &self.known {
+            let place = places.get(owner(line)).copied().unwrap_or(usize::MAX);
+            shared.known.push(place, format!("{line}\n").as_bytes())?;
+        }
+        self.backings
+            .iter()
+            .cloned()
+            .for_each(|file| shared.note_backing(file));
+        Ok(())
     }
 
     /// Adds the templates of these hosts to those of the others.

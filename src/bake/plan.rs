@@ -1,35 +1,44 @@
-//! What a bake will do, as data: every host's files, sizes and needs, before a byte is written.
+//! What a bake will do, as data, before a byte is written.
+//!
+//! ```text
+//!   every host --plan--> outline     all are planned before the first is baked: what is wrong is told at once
+//!                  \--> HostPlan    held for the first few; made again for the others when their turn comes
+//! ```
+//!
+//! A host's plan takes a hundred times the memory of its description, and making it again costs little beside baking it:
+//! so a bake of ten thousand hosts holds no more plans than one of a hundred.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::diff::{FileDiff, diff};
 use super::error::{BakeError, HostError, HostFailure, gather};
 use super::guest_view::ExtView;
-use super::host_files::FilesDirectory;
+use super::host_plan::{HostPlan, domain, plan_host};
 use super::identity::{Identity, IdentitySource};
-use super::need::{self, Need};
-use super::network_files::{self, NetworkFile, Numbers};
+use super::network_files::Numbers;
 use super::selection::Selection;
-use super::size::image_len;
 use super::template::Source;
-use super::told::Told;
 use super::wanted::{Wanted, open_sources};
+use crate::base::Timestamp;
 use crate::base::digest::Sha256Digest;
-use crate::base::{FileKind, GuestPath, Origin, Timestamp};
-use crate::edit::{EditList, EditedView, Effect, GuestView as _, effective};
-use crate::guest::{self, GuestContext, GuestIdentity};
-use crate::launch::{self, DomainSpec, LaunchFile, LaunchSettings};
+use crate::guest::GuestIdentity;
+use crate::launch::{DomainSpec, LaunchSettings};
 use crate::plugin::Guests;
-use crate::project::{Host, HostName, ImageFormat, Platform, Project};
+use crate::project::{Host, HostName, ImageFormat, Project};
 use crate::store::Projects;
 use crate::template::Store;
 
+/// A usual [`Request::held_bytes`].
+pub const HELD_BYTES: usize = 16 << 20;
+
 /// What is to be baked, and from what.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The project, checked.
     pub project: &'a Project,
@@ -55,93 +64,58 @@ pub struct Request<'a> {
     pub format: Option<ImageFormat>,
     /// The time that every edit gets; `None` for that of the template's own last change.
     pub now: Option<Timestamp>,
+    /// How much memory plans may take that wait for their hosts' turn, roughly; beyond that they are made again.
+    pub held_bytes: usize,
 }
 
 /// What a bake will do.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    pub(super) project: &'a Project,
-    pub(super) project_text: &'a [u8],
+    pub(super) request: Request<'a>,
     pub(super) sources: BTreeMap<String, Arc<Source>>,
-    pub(super) identity: &'a Identity,
-    hosts: Vec<HostPlan>,
-    network_files: Vec<NetworkFile>,
+    pub(super) numbers: Numbers,
+    pub(super) outlines: Vec<Outline<'a>>,
 }
 
-/// What a bake will do to one host.
-#[derive(Debug, serde::Serialize)]
-pub struct HostPlan {
-    /// The host.
-    #[serde(serialize_with = "as_text")]
-    pub name: HostName,
-    /// The file of the template that the host is made from.
-    pub template: String,
-    /// The server that runs it; `None` for this one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub service_host: Option<String>,
-    /// The type of its file system.
-    pub file_system: &'static str,
-    /// The number of the root partition, where the template is a whole disk.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub root_partition: Option<u32>,
-    /// The length of the template in bytes.
-    pub template_len_bytes: u64,
-    /// The family of distributions that the guest belongs to.
-    pub family: Told,
-    /// What configures its network.
-    pub renderer: Option<Told>,
-    /// What starts it.
-    pub init: Option<Told>,
-    /// The format of the root image.
-    pub format: ImageFormat,
-    /// The length of the disk in the root image in bytes.
-    pub len_bytes: u64,
-    /// The length of the swap image in bytes.
-    pub swap_len_bytes: Option<u64>,
-    /// The blocks that the changes take at least, and those that are free.
-    pub blocks: Need,
-    /// The inodes that the changes take at least, and those that are free.
-    pub inodes: Need,
-    /// What changes in the guest, in the order in which it is applied.
-    pub files: Vec<FilePlan>,
-    /// What a person should know.
-    pub warnings: Vec<String>,
-    /// What the guest is known by.
-    #[serde(skip)]
-    pub identity: GuestIdentity,
-    #[serde(skip)]
-    pub(super) edits: EditList,
-    /// The files to lay beside the images.
-    #[serde(skip)]
-    pub(super) launch: Vec<LaunchFile>,
-    /// The machine's definition.
-    #[serde(skip)]
-    pub(super) domain: DomainSpec,
-    /// What the template and its root partition are called among the plan's sources.
-    #[serde(skip)]
-    pub(super) source: String,
+/// What is remembered of every planned host.
+#[derive(Debug)]
+pub(super) struct Outline<'a> {
+    /// Its place in the project.
+    pub(super) place: usize,
+    pub(super) host: &'a Host,
+    pub(super) source: Arc<Source>,
+    pub(super) shape: Shape,
+    warnings: Vec<String>,
+    ids: Vec<Sha256Digest>,
+    held: Option<Box<HostPlan>>,
 }
 
-/// What becomes of one path of the guest.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct FilePlan {
-    /// The path.
-    pub path: GuestPath,
-    /// What happens to it.
-    pub effect: Effect,
-    /// What it will be; `None` for what goes away.
-    pub kind: Option<FileKind>,
-    /// Its length in bytes.
-    pub len_bytes: u64,
-    /// Its permission bits in octal.
-    pub mode: String,
-    /// Its owner.
-    pub uid: u32,
-    /// Its group.
-    pub gid: u32,
-    /// The project lines that asked for it.
-    #[serde(serialize_with = "super::diff::as_places")]
-    pub origins: Vec<Origin>,
+/// What hosts of one template have to have in common to begin from the same file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Shape {
+    /// The length of the disk.
+    pub(super) len_bytes: u64,
+    pub(super) format: ImageFormat,
+}
+
+/// A host's plan: a held one, or one that was made just now.
+#[derive(Debug)]
+pub enum Planned<'p> {
+    /// Held by the plan of all.
+    Held(&'p HostPlan),
+    /// Made just now.
+    Made(Box<HostPlan>),
+}
+
+impl Deref for Planned<'_> {
+    type Target = HostPlan;
+
+    fn deref(&self) -> &HostPlan {
+        match self {
+            Self::Held(plan) => plan,
+            Self::Made(plan) => plan,
+        }
+    }
 }
 
 /// Finds out what a bake will do, in the current thread pool. Nothing is written.
@@ -152,48 +126,105 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
     let mut failures = Vec::new();
     let sources = open_sources(request, &mut failures);
     let numbers = Numbers::of(request.project, &request.identity.key)?;
-    let planned: Vec<Result<HostPlan, HostFailure>> = request
+    let held_bytes = AtomicUsize::new(0);
+    let planned: Vec<Result<Outline<'a>, HostFailure>> = request
         .project
         .hosts
         .par_iter()
-        .filter(|host| request.selection.has(&host.name))
-        .filter_map(|host| {
-            let wanted = Wanted::of(request, host);
-            let source = sources.get(&wanted.key())?;
+        .enumerate()
+        .filter(|(_, host)| request.selection.has(&host.name))
+        .filter_map(|(place, host)| {
+            let source = sources.get(&Wanted::of(request, host).key())?;
             Some(
-                plan_host(request, &numbers, host, &wanted, source).map_err(|error| HostFailure {
-                    hosts: vec![host.name.clone()],
-                    error: Box::new(error),
-                }),
+                plan_host(request, &numbers, host, source)
+                    .map(|plan| {
+                        let weight = plan.weight_bytes();
+                        let is_held =
+                            held_bytes.fetch_add(weight, Ordering::Relaxed) + weight <= request.held_bytes;
+                        Outline::of(place, host, source, plan, is_held)
+                    })
+                    .map_err(|error| failure(&host.name, error)),
             )
         })
         .collect();
-    let hosts = gather(planned, &mut failures);
-    failures.extend(network_files::same_identities(&hosts));
+    let outlines = gather(planned, &mut failures);
+    failures.extend(same_identities(&outlines));
     if failures.is_empty() {
-        let directory = request.projects.project(&request.project.name)?.directory();
-        let network_files = network_files::files(request.project, &hosts, &numbers, &directory);
         return Ok(Plan {
-            project: request.project,
-            project_text: request.project_text,
+            request: *request,
             sources,
-            identity: request.identity,
-            hosts,
-            network_files,
+            numbers,
+            outlines,
         });
     }
     Err(BakeError::hosts(failures, request.project.hosts.len()))
 }
 
-impl Plan<'_> {
+impl<'a> Outline<'a> {
+    /// What has to be remembered of `plan`; all of it if it `is_held`.
+    fn of(place: usize, host: &'a Host, source: &Arc<Source>, plan: HostPlan, is_held: bool) -> Self {
+        Self {
+            place,
+            host,
+            source: Arc::clone(source),
+            shape: Shape {
+                len_bytes: plan.len_bytes,
+                format: plan.format,
+            },
+            warnings: plan.warnings.clone(),
+            ids: ids(&plan.identity),
+            held: is_held.then(|| Box::new(plan)),
+        }
+    }
+}
+
+impl<'a> Plan<'a> {
     /// The project's name.
-    pub fn name(&self) -> &str {
-        &self.project.name
+    pub fn name(&self) -> &'a str {
+        &self.request.project.name
     }
 
-    /// The hosts in the project's order.
-    pub fn hosts(&self) -> &[HostPlan] {
-        &self.hosts
+    /// How many hosts are planned.
+    pub fn count(&self) -> usize {
+        self.outlines.len()
+    }
+
+    /// The plans of the hosts for which `is_wanted`, in the project's order; most are made again as they are asked for.
+    pub fn hosts<'p>(
+        &'p self,
+        is_wanted: impl Fn(&HostName) -> bool + 'p,
+    ) -> impl Iterator<Item = Result<Planned<'p>, BakeError>> + 'p {
+        let wanted = self
+            .outlines
+            .iter()
+            .filter(move |outline| is_wanted(&outline.host.name));
+        wanted.map(|outline| {
+            self.host(outline)
+                .map_err(|error| self.broken(&outline.host.name, error))
+        })
+    }
+
+    /// The plan of the host of `outline`.
+    pub(super) fn host<'p>(&'p self, outline: &'p Outline<'a>) -> Result<Planned<'p>, HostError> {
+        if let Some(plan) = &outline.held {
+            return Ok(Planned::Held(plan));
+        }
+        let made = plan_host(&self.request, &self.numbers, outline.host, &outline.source)?;
+        Ok(Planned::Made(Box::new(made)))
+    }
+
+    /// How the host of `outline` is started and stopped.
+    pub(super) fn domain(&self, outline: &Outline<'_>) -> Result<DomainSpec, BakeError> {
+        domain(&self.request, &self.numbers, outline.host, &outline.source)
+            .map_err(|error| self.broken(&outline.host.name, error))
+    }
+
+    /// What a person should know about the hosts.
+    pub fn warnings(&self) -> impl Iterator<Item = (&HostName, &str)> {
+        self.outlines.iter().flat_map(|outline| {
+            let warnings = outline.warnings.iter();
+            warnings.map(|warning| (&outline.host.name, warning.as_str()))
+        })
     }
 
     /// What a person should know about the templates.
@@ -210,161 +241,62 @@ impl Plan<'_> {
         recovered.map(note).collect()
     }
 
-    /// The files that lie beside the hosts.
-    pub fn network_files(&self) -> &[NetworkFile] {
-        &self.network_files
-    }
-
     /// Tells every change of `host`'s guest files as diffs.
     pub fn diff(&self, host: &HostPlan) -> Result<Vec<FileDiff>, BakeError> {
-        let Some(source) = self.sources.get(&host.source) else {
+        let outline = self
+            .outlines
+            .iter()
+            .find(|outline| outline.host.name == host.name);
+        let Some(outline) = outline else {
             return Ok(Vec::new());
         };
-        let known = self.identity.source != IdentitySource::Drawn;
-        diff(&ExtView(source.fs()), &host.edits, known).map_err(|error| {
-            let failure = HostFailure {
-                hosts: vec![host.name.clone()],
-                error: Box::new(error.into()),
-            };
-            BakeError::hosts(vec![failure], self.hosts.len())
-        })
+        let known = self.request.identity.source != IdentitySource::Drawn;
+        diff(&ExtView(outline.source.fs()), &host.edits, known)
+            .map_err(|error| self.broken(&host.name, error.into()))
     }
 
     /// The digest of the project's text.
     pub(super) fn project_digest(&self) -> Sha256Digest {
-        Sha256Digest::of(self.project_text)
+        Sha256Digest::of(self.request.project_text)
+    }
+
+    /// The error of one host alone.
+    fn broken(&self, name: &HostName, error: HostError) -> BakeError {
+        BakeError::hosts(vec![failure(name, error)], self.outlines.len())
     }
 }
 
-/// Plans one host.
-fn plan_host(
-    request: &Request<'_>,
-    numbers: &Numbers,
-    host: &Host,
-    wanted: &Wanted<'_>,
-    source: &Source,
-) -> Result<HostPlan, HostError> {
-    let fs = source.fs();
-    let view = ExtView(fs);
-    let root_partition = source.root().partition().map(|partition| partition.number);
-    let files = FilesDirectory(request.files);
-    let context = GuestContext {
-        now: source.now(),
-        root_file_system: source.root_file_system(),
-        root_names: &source.root_names(),
-        files: &files,
-        identity: &request.identity.key,
-        macs: &numbers.macs,
-        addresses: &numbers.addresses,
-    };
-    let mut configured = guest::configure(request.project, host, &view, &context)?;
-    if let Some(plugins) = request.plugins {
-        plugins.configure(host.name.as_str(), &view, &mut configured.edits)?;
+fn failure(name: &HostName, error: HostError) -> HostFailure {
+    HostFailure {
+        hosts: vec![name.clone()],
+        error: Box::new(error),
     }
-    let template_len_bytes = source.template().len_bytes();
-    let mut warnings: Vec<String> = configured.warnings.iter().map(ToString::to_string).collect();
-    let format = format_of(request, host);
-    warnings.extend(unfit_format(host, format));
-    let files = file_plans(&view, &configured.edits)?;
-    let needed = need::count(&view, &files)?;
-    let len = image_len(&host.size, source, needed)?;
-    warnings.extend(len.warning);
-    let needs = need::of(source, needed, &files, source.root_len_bytes(len.len_bytes)?)?;
-    let domain = domain(request, numbers, host, root_partition, format)?;
-    Ok(HostPlan {
-        name: host.name.clone(),
-        template: source.template().name().to_string(),
-        service_host: host.service_host.as_ref().map(|server| server.value.clone()),
-        file_system: fs.superblock().type_name(),
-        root_partition,
-        template_len_bytes,
-        family: Told::new(configured.family.value.name(), configured.family.reason),
-        renderer: configured
-            .renderer
-            .map(|told| Told::new(told.value.name(), told.reason)),
-        init: configured
-            .init
-            .map(|told| Told::new(told.value.name(), told.reason)),
-        format,
-        len_bytes: len.len_bytes,
-        swap_len_bytes: host.swap.as_ref().map(|swap| swap.value.0),
-        blocks: needs.blocks,
-        inodes: needs.inodes,
-        files,
-        warnings,
-        identity: configured.identity,
-        edits: configured.edits,
-        launch: launch::files(&domain),
-        domain,
-        source: wanted.key(),
-    })
 }
 
-/// The format of the root image of `host`.
-fn format_of(request: &Request<'_>, host: &Host) -> ImageFormat {
-    let own = host.format.as_ref().map(|format| format.value);
-    request.format.or(own).unwrap_or_default()
+/// What no other host may be known by.
+fn ids(identity: &GuestIdentity) -> Vec<Sha256Digest> {
+    let own = identity.machine_id.iter().chain(&identity.host_keys);
+    own.map(|id| Sha256Digest::of(id.as_bytes())).collect()
 }
 
-/// What a person should know if what runs `host` does not read `format`.
-fn unfit_format(host: &Host, format: ImageFormat) -> Option<String> {
-    let is_fit = match (host.platform.value, format) {
-        (_, ImageFormat::Raw) => true,
-        (Platform::Uml, format) => format == ImageFormat::UmlCow,
-        (_, format) => format == ImageFormat::Qcow2,
-    };
-    (!is_fit).then(|| {
-        format!(
-            "{} does not start a {format} image: make it raw by `image flatten` first",
-            host.platform.value.name()
-        )
-    })
-}
-
-/// How `host` is started and stopped.
-fn domain(
-    request: &Request<'_>,
-    numbers: &Numbers,
-    host: &Host,
-    root_partition: Option<u32>,
-    format: ImageFormat,
-) -> Result<DomainSpec, HostError> {
-    let places = request.projects.project(&request.project.name)?;
-    let settings = LaunchSettings {
-        directory: places.host(&host.name).directory().to_path_buf(),
-        root_partition,
-        macs: Some(Arc::clone(&numbers.macs)),
-        root_image: format.root_image().to_owned(),
-        root_format: format,
-        ..request.launch.clone()
-    };
-    Ok(launch::specify(request.project, host, &settings)?)
-}
-
-/// What every edit that changes anything makes of its path.
-fn file_plans(view: &ExtView<'_>, edits: &EditList) -> Result<Vec<FilePlan>, HostError> {
-    let after = EditedView::new(view, edits);
-    let mut files = Vec::new();
-    for (edit, effect) in effective(view, edits)? {
-        if effect == Effect::None {
-            continue;
-        }
-        let new = after.info(&edit.path)?;
-        let (mode, uid, gid) = new.map_or((0, 0, 0), |info| (info.mode, info.uid, info.gid));
-        files.push(FilePlan {
-            path: edit.path.clone(),
-            effect,
-            kind: new.map(|info| info.kind),
-            len_bytes: new.map_or(0, |info| info.len_bytes),
-            mode: format!("{mode:04o}"),
-            uid,
-            gid,
-            origins: edit.origins.clone(),
-        });
+/// The hosts that are known by the same number or key as another, which only a defect here or a broken secret can do.
+fn same_identities(outlines: &[Outline<'_>]) -> Vec<HostFailure> {
+    let mut owners: Vec<(Sha256Digest, usize)> = (0..)
+        .zip(outlines)
+        .flat_map(|(index, outline)| outline.ids.iter().map(move |id| (*id, index)))
+        .collect();
+    owners.sort_unstable();
+    let pairs = owners.windows(2).filter_map(|pair| match pair {
+        [(one, first), (other, second)] if one == other && first != second => Some((*first, *second)),
+        _ => None,
+    });
+    let mut failures: BTreeMap<usize, HostFailure> = BTreeMap::new();
+    for (first, second) in pairs {
+        let other = outlines[first].host.name.to_string();
+        failures.insert(
+            second,
+            failure(&outlines[second].host.name, HostError::SameIdentity { other }),
+        );
     }
-    Ok(files)
-}
-
-fn as_text<S: serde::Serializer>(name: &HostName, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(name)
+    failures.into_values().collect()
 }

@@ -93,11 +93,12 @@ pub(super) struct ProvedHost {
     launch: Vec<LaunchRecord>,
 }
 
-impl HostRecord {
+impl HostRecord<'_> {
+    /// What can be proved of the host.
     pub(super) fn proofs(&self) -> ProvedHost {
         ProvedHost {
-            name: self.name.clone(),
-            template: self.template.clone(),
+            name: self.name.to_owned(),
+            template: self.template.to_owned(),
             image: self.image.clone(),
             swap: self.swap.clone(),
             launch: self.launch.clone(),
@@ -142,6 +143,13 @@ pub fn prove(places: &ProjectPlaces, templates: &Store) -> Result<Proof, ProveEr
         proved: files.saturating_sub(faults.len()),
         faults,
     })
+}
+
+/// What the manifest in `places` says of the host called `name`: the file of its template, and its root image.
+pub fn image_of(places: &ProjectPlaces, name: &str) -> Result<Option<(String, ImageRecord)>, ProveError> {
+    let mut hosts = read(places)?.hosts.into_iter();
+    let host = hosts.find(|host| host.name == name);
+    Ok(host.map(|host| (host.template, host.image)))
 }
 
 fn read(places: &ProjectPlaces) -> Result<Proved, ProveError> {

@@ -2,27 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Mutex;
 use std::thread;
 
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::closing;
 use super::error::{BakeError, HostError, HostFailure, gather};
 use super::ground::Prepared;
 use super::group::{Group, bake_group, groups};
 use super::kept::{self, Remade, Trust};
 use super::key::Keys;
-use super::manifest::{FORMAT, HostRecord, LaunchRecord, Manifest, ProjectRecord, TemplateRecord, Tool};
+use super::manifest::{Baked, ProjectRecord, TemplateRecord};
 use super::others::Others;
-use super::plan::{HostPlan, Plan};
+use super::plan::{Outline, Plan, Shape};
+use super::spool::Spool;
 use super::worker::{Order, Shared};
 use crate::base::atomic::Durability;
-use crate::base::digest::Sha256Digest;
 use crate::base::report::Reporter;
 use crate::image::RawWriter;
-use crate::launch;
-use crate::project::{HostName, ImageFormat, compare_names};
-use crate::store::{Existing, Finish, Projects, Workspace};
+use crate::project::{HostName, ImageFormat};
+use crate::store::{Existing, Projects, Workspace};
 
 /// How a plan is carried out.
 #[derive(Clone, Copy)]
@@ -71,64 +72,45 @@ pub enum Verify {
 /// # Errors
 /// [`BakeError::Store`] where the project's directory cannot be had; [`BakeError::Hosts`] if some hosts failed: the
 /// others' images are whole then, but the project counts as unfinished.
-pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Manifest, BakeError> {
-    let places = execution.projects.project(&plan.project.name)?;
+pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeError> {
+    let places = execution.projects.project(plan.name())?;
     let workspace = Workspace::open(places, execution.existing)?;
     let others = Others::read(&workspace, plan);
+    let waiting = |name: &str| Spool::create(&workspace.places().directory().join(name));
     let shared = Shared {
-        project: &plan.project.name,
+        plan,
         workspace: &workspace,
         writer: RawWriter::new(),
         execution,
+        keys: Keys::new(&plan.request.identity.key),
+        records: waiting("records")?,
+        known: waiting("known")?,
+        backings: Mutex::default(),
     };
-    plan.identity
-        .keep(shared.workspace.places(), execution.durability)?;
-    let total = plan.hosts().len();
+    let identity = plan.request.identity;
+    identity.keep(workspace.places(), execution.durability)?;
+    let total = plan.count();
     execution.reporter.begin(total);
     let mut failures = Vec::new();
     let mut templates = distinct(gather(template_records(plan), &mut failures));
-    let mut baked = bake_plan(&shared, plan, &mut failures);
+    let kept = bake_plan(&shared, &mut failures);
     execution.reporter.end();
     if !failures.is_empty() {
         return Err(BakeError::hosts(failures, total));
     }
-    baked.hosts.sort_by_key(|(place, _)| *place);
     others.add_templates(&mut templates);
-    let manifest = Manifest {
-        format: FORMAT,
-        tool: Tool {
-            name: env!("CARGO_PKG_NAME"),
-            version: env!("CARGO_PKG_VERSION"),
-        },
+    others.note(&shared)?;
+    let baked = Baked {
         project: ProjectRecord {
-            name: plan.project.name.clone(),
+            name: plan.name().to_owned(),
             sha256: plan.project_digest(),
         },
         templates,
-        hosts: baked.hosts.into_iter().map(|(_, host)| host).collect(),
-        files: write_network_files(plan, &shared, &others)?,
-        others: others.hosts,
-        kept: baked.kept,
+        hosts: total,
+        kept,
     };
-    let own = manifest
-        .hosts
-        .iter()
-        .filter_map(|host| host.image.backing.as_ref());
-    let backings = own.map(|backing| backing.file.clone()).chain(others.backings);
-    let mut domains: Vec<_> = plan.hosts().iter().map(|host| host.domain.clone()).collect();
-    domains.extend(others.domains);
-    domains.sort_by(|one, other| compare_names(one.host.as_str(), other.host.as_str()));
-    let launch = launch::project_spec(plan.project, domains);
-    let names: Vec<&HostName> = plan.project.hosts.iter().map(|host| &host.name).collect();
-    workspace.finish(&Finish {
-        project_text: plan.project_text,
-        launch: &launch.to_json()?,
-        manifest: &manifest.to_json()?,
-        hosts: &names,
-        backings: &backings.collect(),
-        durability: execution.durability,
-    })?;
-    Ok(manifest)
+    closing::close(shared, &others, &baked)?;
+    Ok(baked)
 }
 
 /// The records without repetitions: one template may serve with several of its partitions.
@@ -138,114 +120,52 @@ fn distinct(mut records: Vec<TemplateRecord>) -> Vec<TemplateRecord> {
     records
 }
 
-/// Writes the files that lie beside the hosts.
-fn write_network_files(
-    plan: &Plan<'_>,
-    shared: &Shared<'_>,
-    others: &Others,
-) -> Result<Vec<LaunchRecord>, BakeError> {
-    let directory = shared.workspace.places().directory();
-    plan.network_files()
-        .iter()
-        .map(|file| {
-            let content = others.add_known(plan, file);
-            let content = content.as_bytes();
-            let path = directory.join(&file.name);
-            shared
-                .workspace
-                .put(&path, content, shared.execution.durability)?;
-            Ok(LaunchRecord {
-                file: file.name.clone(),
-                sha256: Sha256Digest::of(content),
-            })
-        })
-        .collect()
-}
-
-/// What came of the hosts that did not fail.
-#[derive(Debug, Default)]
-struct Baked {
-    /// Each with its place in the plan.
-    hosts: Vec<(usize, HostRecord)>,
-    kept: usize,
-}
-
-/// Keeps what can be kept, and bakes the rest.
-fn bake_plan(shared: &Shared<'_>, plan: &Plan<'_>, failures: &mut Vec<HostFailure>) -> Baked {
-    let keys = Keys::new(&plan.identity.key);
+/// Keeps what can be kept, and bakes the rest; answers how many hosts were kept.
+fn bake_plan(shared: &Shared<'_>, failures: &mut Vec<HostFailure>) -> usize {
+    let plan = shared.plan;
     let failed_already: BTreeSet<&HostName> = failures.iter().flat_map(|failure| &failure.hosts).collect();
-    let settled: Vec<Result<Settled<'_>, HostFailure>> = plan
-        .hosts()
+    let settled: Vec<Result<Option<Order<'_>>, HostFailure>> = plan
+        .outlines
         .par_iter()
-        .enumerate()
-        .filter(|(_, host)| !failed_already.contains(&host.name))
-        .map(|(place, host)| {
-            settle(shared, plan, &keys, place, host).map_err(|error| failed(shared, host, error))
-        })
+        .filter(|outline| !failed_already.contains(&outline.host.name))
+        .map(|outline| settle(shared, outline).map_err(|error| failed(shared, outline, error)))
         .collect();
-    let mut baked = Baked::default();
-    let mut orders = Vec::new();
-    for settled in gather(settled, failures) {
-        match settled {
-            Settled::Kept(place, record) => {
-                baked.kept += 1;
-                baked.hosts.push((place, *record));
-            }
-            Settled::Order(order) => orders.push(order),
-        }
-    }
+    let settled = gather(settled, failures);
+    let count = settled.len();
+    let orders: Vec<Order<'_>> = settled.into_iter().flatten().collect();
+    let kept = count - orders.len();
     let prepared = prepare_all(plan, &orders, failures);
-    let groups = groups(plan, &prepared, orders);
-    let outcomes: Vec<_> = thread::scope(|scope| {
+    let groups = groups(&prepared, orders);
+    let failed: Vec<HostFailure> = thread::scope(|scope| {
         hash_ahead(scope, &groups);
         let bake = |group| bake_group(shared, group);
         groups.par_iter().with_max_len(1).flat_map_iter(bake).collect()
     });
-    baked.hosts.extend(gather(outcomes, failures));
-    baked
+    failures.extend(failed);
+    kept
 }
 
-/// What becomes of a host.
-enum Settled<'a> {
-    Kept(usize, Box<HostRecord>),
-    Order(Order<'a>),
-}
-
-/// Finds out whether `host` can be kept.
-fn settle<'a>(
-    shared: &Shared<'_>,
-    plan: &'a Plan<'_>,
-    keys: &Keys<'_>,
-    place: usize,
-    host: &'a HostPlan,
-) -> Result<Settled<'a>, HostError> {
-    let source = plan
-        .sources
-        .get(&host.source)
-        .expect("a host was planned from a source");
-    let key = keys.key(shared.project, host, source)?;
-    let order = |why| {
-        Settled::Order(Order {
-            place,
-            plan: host,
-            key,
-            why,
-        })
-    };
-    if !shared.execution.keep {
-        return Ok(order(None));
-    }
+/// Keeps the host of `outline` if that can be; else answers that it has to be baked, and why.
+fn settle<'a>(shared: &Shared<'a>, outline: &'a Outline<'a>) -> Result<Option<Order<'a>>, HostError> {
+    let order = |why| Ok(Some(Order { outline, why }));
     let places = shared.workspace.places();
+    let own = places.host(&outline.host.name);
+    if !shared.execution.keep || !kept::is_known(&own) {
+        return order(None);
+    }
+    let plan = shared.plan.host(outline)?;
+    let key = shared.keys.key(shared.plan.name(), &plan, &outline.source)?;
     let is_proved = shared.execution.verify == Verify::Full || !shared.workspace.was_sealed();
     let trust = if is_proved { Trust::Digests } else { Trust::Looks };
-    match kept::recall(&places.directory(), &places.host(&host.name), host, key, trust) {
+    match kept::recall(&places.directory(), &own, &plan, key, trust) {
         Ok(record) => {
+            shared.note_host(outline.place, &plan, &record)?;
             let why = "kept, since nothing that it is made from has changed";
-            shared.execution.reporter.done(host.name.as_str(), why);
-            Ok(Settled::Kept(place, Box::new(record)))
+            shared.execution.reporter.done(plan.name.as_str(), why);
+            Ok(None)
         }
-        Err(Remade::New) => Ok(order(None)),
-        Err(why) => Ok(order(Some(why))),
+        Err(Remade::New) => order(None),
+        Err(why) => order(Some(why)),
     }
 }
 
@@ -257,15 +177,13 @@ fn prepare_all<'a>(
 ) -> BTreeMap<&'a str, Prepared> {
     let mut prepared = BTreeMap::new();
     for (name, source) in &plan.sources {
-        let hosts: Vec<&HostPlan> = orders
-            .iter()
-            .map(|order| order.plan)
-            .filter(|host| host.source == *name)
-            .collect();
-        if hosts.is_empty() {
+        let own = orders.iter().map(|order| order.outline);
+        let own = own.filter(|outline| outline.source.key() == name);
+        let shapes: BTreeSet<Shape> = own.map(|outline| outline.shape).collect();
+        if shapes.is_empty() {
             continue;
         }
-        match Prepared::new(source, &hosts) {
+        match Prepared::new(source, &shapes) {
             Ok(made) => {
                 prepared.insert(name.as_str(), made);
             }
@@ -279,10 +197,8 @@ fn prepare_all<'a>(
 fn hash_ahead<'scope>(scope: &'scope thread::Scope<'scope, '_>, groups: &[Group<'scope>]) {
     let copied = groups
         .iter()
-        .filter(|group| group.like().format == ImageFormat::Raw);
-    let bases: BTreeMap<&str, &Prepared> = copied
-        .map(|group| (group.like().source.as_str(), group.prepared))
-        .collect();
+        .filter(|group| group.shape.format == ImageFormat::Raw);
+    let bases: BTreeMap<&str, &Prepared> = copied.map(|group| (group.source.key(), group.prepared)).collect();
     for prepared in bases.into_values() {
         let builder = thread::Builder::new().name("hash".to_owned());
         // Where there is no thread to be had, the first image that needs the hashes makes them.
@@ -290,12 +206,12 @@ fn hash_ahead<'scope>(scope: &'scope thread::Scope<'scope, '_>, groups: &[Group<
     }
 }
 
-/// Tells the reporter that `host` failed.
-fn failed(shared: &Shared<'_>, host: &HostPlan, error: HostError) -> HostFailure {
+/// Tells the reporter that the host of `outline` failed.
+fn failed(shared: &Shared<'_>, outline: &Outline<'_>, error: HostError) -> HostFailure {
     let reporter = shared.execution.reporter;
-    reporter.failed(host.name.as_str(), &error.to_string());
+    reporter.failed(outline.host.name.as_str(), &error.to_string());
     HostFailure {
-        hosts: vec![host.name.clone()],
+        hosts: vec![outline.host.name.clone()],
         error: Box::new(error),
     }
 }
@@ -321,9 +237,12 @@ fn template_records(plan: &Plan<'_>) -> Vec<Result<TemplateRecord, HostFailure>>
 
 /// The failure of every host that is made from the template `name`.
 fn failure_of_all(plan: &Plan<'_>, name: &str, error: HostError) -> HostFailure {
-    let hosts = plan.hosts().iter().filter(|host| host.source == name);
+    let hosts = plan
+        .outlines
+        .iter()
+        .filter(|outline| outline.source.key() == name);
     HostFailure {
-        hosts: hosts.map(|host| host.name.clone()).collect(),
+        hosts: hosts.map(|outline| outline.host.name.clone()).collect(),
         error: Box::new(error),
     }
 }

@@ -17,6 +17,8 @@ use crate::template::{Store, Template};
 /// A template that hosts are baked from.
 #[derive(Debug)]
 pub(super) struct Source {
+    /// What it is called among a plan's sources.
+    key: String,
     template: Template,
     device: Arc<FileDevice>,
     root: Root,
@@ -33,6 +35,7 @@ impl Source {
     /// Finds and opens the template that a project calls `name`. Edits get the time `now`, or else that of the
     /// template's own last change. `partition` names the root of a whole disk.
     pub(super) fn open(
+        key: String,
         store: &Store,
         name: &str,
         partition: Option<&str>,
@@ -69,6 +72,7 @@ impl Source {
         let recovered = Arc::new(Overlay::with_changes(device.clone(), &recovery));
         let fs = Fs::open_for_edit(root.on(recovered).map_err(on_disk)?, now).map_err(failed)?;
         Ok(Self {
+            key,
             template,
             device,
             root,
@@ -79,6 +83,11 @@ impl Source {
             report,
             digest: OnceLock::new(),
         })
+    }
+
+    /// What the template and its root partition are called among a plan's sources.
+    pub(super) fn key(&self) -> &str {
+        &self.key
     }
 
     /// What had to be done to the file system before it could be edited.

@@ -47,7 +47,14 @@ pub(super) fn open_sources(
     let all: BTreeSet<Wanted<'_>> = hosts.iter().map(|host| Wanted::of(request, host)).collect();
     let mut sources = BTreeMap::new();
     for wanted in all {
-        match Source::open(request.templates, wanted.template, wanted.partition, request.now) {
+        let opened = Source::open(
+            wanted.key(),
+            request.templates,
+            wanted.template,
+            wanted.partition,
+            request.now,
+        );
+        match opened {
             Ok(source) => {
                 sources.insert(wanted.key(), Arc::new(source));
             }

@@ -2,21 +2,26 @@
 //!
 //! Everything is made beside its final place first; only when all of it is whole do the files get their names.
 
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
 use super::apply::apply;
 use super::error::HostError;
 use super::ground::{Ground, Prepared};
+use super::host_plan::{FilePlan, HostPlan};
 use super::kept::{self, Remade};
-use super::manifest::{FileRecord, HostRecord, LaunchRecord, SwapRecord};
-use super::plan::{FilePlan, HostPlan};
+use super::key::Keys;
+use super::manifest::{HostRecord, LaunchRecord, SwapRecord};
+use super::network_files::known_lines;
+use super::plan::{Outline, Plan, Planned};
 use super::run::{Execution, Verify};
+use super::spool::Spool;
 use super::template::Source;
 use super::verify;
 use super::written;
@@ -33,10 +38,40 @@ use crate::store::{HostPlaces, Workspace};
 /// What the hosts of one bake share.
 #[derive(Debug)]
 pub(super) struct Shared<'a> {
-    pub(super) project: &'a str,
+    pub(super) plan: &'a Plan<'a>,
     pub(super) workspace: &'a Workspace,
     pub(super) writer: RawWriter,
     pub(super) execution: &'a Execution<'a>,
+    pub(super) keys: Keys<'a>,
+    /// What the manifest says of each host.
+    pub(super) records: Spool,
+    /// Each host's lines of `known_hosts`.
+    pub(super) known: Spool,
+    /// The files that images lie over, relative to the project's directory.
+    pub(super) backings: Mutex<BTreeSet<String>>,
+}
+
+impl Shared<'_> {
+    /// Notes that images lie over `file`.
+    pub(super) fn note_backing(&self, file: String) {
+        let mut backings = self.backings.lock().unwrap_or_else(PoisonError::into_inner);
+        backings.insert(file);
+    }
+
+    /// Notes what is recorded of the host of `plan` at `place` of the project.
+    pub(super) fn note_host(
+        &self,
+        place: usize,
+        plan: &HostPlan,
+        record: &HostRecord<'_>,
+    ) -> Result<(), PathError> {
+        if let Some(backing) = &record.image.backing {
+            self.note_backing(backing.file.clone());
+        }
+        self.records.push(place, &record.to_text())?;
+        self.known
+            .push(place, known_lines(self.plan, place, plan).as_bytes())
+    }
 }
 
 /// What the hosts of one batch are made from.
@@ -50,38 +85,38 @@ pub(super) struct Made<'a> {
 /// A host to bake.
 #[derive(Debug, Clone)]
 pub(super) struct Order<'a> {
-    /// Its place in the project.
-    pub(super) place: usize,
-    pub(super) plan: &'a HostPlan,
-    /// The digest of all that it is made from.
-    pub(super) key: Sha256Digest,
+    pub(super) outline: &'a Outline<'a>,
     /// Why it is baked although it was baked before.
     pub(super) why: Option<Remade>,
 }
 
 /// A host whose image is computed but not written.
-pub(super) struct Computed {
+pub(super) struct Computed<'a> {
+    plan: Planned<'a>,
+    /// The digest of all that it is made from.
+    key: Sha256Digest,
     pub(super) delta: Delta,
     pub(super) block_bytes: u32,
-    files: Vec<FileRecord>,
+    /// The digests of the files that were changed.
+    contents: Vec<Option<Sha256Digest>>,
     pub(super) places: HostPlaces,
 }
 
-/// Bakes several hosts of one format; the outcomes are in their order. Images that are copies are written side by side,
-/// and a host that fails does not stop the others.
+/// Bakes several hosts of one format; the outcomes, how many paths were changed, are in their order. Images that are copies
+/// are written side by side, and a host that fails does not stop the others.
 pub(super) fn bake_batch(
     shared: &Shared<'_>,
     made: Made<'_>,
     orders: &[Order<'_>],
-) -> Vec<Result<HostRecord, HostError>> {
-    let Some(format) = orders.first().map(|order| order.plan.format) else {
+) -> Vec<Result<usize, HostError>> {
+    let Some(format) = orders.first().map(|order| order.outline.shape.format) else {
         return Vec::new();
     };
     let mut outcomes: Vec<_> = orders
         .iter()
-        .map(|order| compute(shared, made.ground, order.plan).map(Some))
+        .map(|order| compute(shared, made, order.outline).map(Some))
         .collect();
-    let computed: Vec<&Computed> = outcomes.iter().flatten().flatten().collect();
+    let computed: Vec<&Computed<'_>> = outcomes.iter().flatten().flatten().collect();
     let base = &made.prepared.base;
     let mut images = written::write_images(shared, made.ground, base, format, &computed).into_iter();
     orders
@@ -92,63 +127,65 @@ pub(super) fn bake_batch(
             let image = images
                 .next()
                 .expect("each computed host has an image or an error");
-            finish(shared, made, order, host, image?)
+            finish(shared, made, order.outline.place, &host, image?)
         })
         .collect()
 }
 
 /// Computes a host's image in memory.
-fn compute(shared: &Shared<'_>, ground: &Ground, plan: &HostPlan) -> Result<Computed, HostError> {
-    let stage = |stage: &str| shared.execution.reporter.stage(plan.name.as_str(), stage);
+fn compute<'a>(
+    shared: &Shared<'a>,
+    made: Made<'_>,
+    outline: &'a Outline<'a>,
+) -> Result<Computed<'a>, HostError> {
+    let stage = |stage: &str| shared.execution.reporter.stage(outline.host.name.as_str(), stage);
     stage("configure");
-    let (overlay, fs) = ground.fork()?;
+    let plan = shared.plan.host(outline)?;
+    let key = shared.keys.key(shared.plan.name(), &plan, made.source)?;
+    let (overlay, fs) = made.ground.fork()?;
     let block_bytes = fs.block_size().bytes();
-    let files = configure(shared, fs, plan)?;
+    let contents = configure(shared, fs, &plan)?;
     let overlay = Arc::into_inner(overlay).expect("the file system, which alone shared the overlay, is gone");
     let delta = overlay.finish()?;
     let places = shared.workspace.make_host(&plan.name)?;
     stage("write");
     Ok(Computed {
+        plan,
+        key,
         delta,
         block_bytes,
-        files,
+        contents,
         places,
     })
 }
 
-/// Makes the files beside a host's image, which is written to `file`, and gives them all their names.
+/// Makes the files beside a host's image, which is written to `file`, and gives them all their names. Answers how many
+/// paths of the guest were changed.
 fn finish(
     shared: &Shared<'_>,
     made: Made<'_>,
-    order: &Order<'_>,
-    host: Computed,
+    place: usize,
+    host: &Computed<'_>,
     file: AtomicFile,
-) -> Result<HostRecord, HostError> {
-    let plan = order.plan;
+) -> Result<usize, HostError> {
+    let plan = &*host.plan;
     let mut finished = Finished::default();
-    let image = written::record(shared, made.ground, &made.prepared.base, plan, &host, &file)?;
+    let image = written::record(shared, made.ground, &made.prepared.base, plan, host, &file)?;
     finished.0.push(file);
-    let Computed { files, places, .. } = host;
-    let swap = write_swap(shared, plan, &places, &mut finished)?;
-    let launch = write_launch(&plan.launch, &places, &mut finished)?;
+    let places = &host.places;
+    let swap = write_swap(shared, plan, places, &mut finished)?;
+    let launch = write_launch(&plan.launch, places, &mut finished)?;
     shared.execution.reporter.stage(plan.name.as_str(), "finish");
     made.source.template().ensure_unchanged()?;
     shared.workspace.unseal()?;
     finished.persist()?;
     // What would have completed an edit of the image that was there is of no use to the new one.
     redo::discard(&places.root_image(ImageFormat::Raw))?;
-    let record = HostRecord {
-        name: plan.name.to_string(),
-        template: plan.template.clone(),
-        service_host: plan.service_host.clone(),
-        image,
-        swap,
-        files,
-        launch,
-    };
-    shared.workspace.tidy_host(&places, &record.file_names())?;
-    kept::remember(&places, order.key, &record)?;
-    Ok(record)
+    let record = HostRecord::new(plan, &host.contents, image, swap, launch);
+    shared.workspace.tidy_host(places, &record.file_names())?;
+    kept::remember(places, host.key, &record)?;
+    shared.note_host(place, plan, &record)?;
+    Ok(plan.files.len())
 }
 
 /// Files that are whole but have not got their names yet.
@@ -165,8 +202,12 @@ impl Finished {
     }
 }
 
-/// Edits the file system `fs`, which has grown already; tells what every changed file is now.
-fn configure(shared: &Shared<'_>, mut fs: Fs, plan: &HostPlan) -> Result<Vec<FileRecord>, HostError> {
+/// Edits the file system `fs`, which has grown already; tells the digest of every changed file.
+fn configure(
+    shared: &Shared<'_>,
+    mut fs: Fs,
+    plan: &HostPlan,
+) -> Result<Vec<Option<Sha256Digest>>, HostError> {
     let failed = |action| move |source| HostError::FileSystem { action, source };
     apply(&mut fs, &plan.edits)?;
     fs.commit().map_err(failed("write"))?;
@@ -174,16 +215,9 @@ fn configure(shared: &Shared<'_>, mut fs: Fs, plan: &HostPlan) -> Result<Vec<Fil
         shared.execution.reporter.stage(plan.name.as_str(), "check");
         verify::check(&fs)?;
     }
-    plan.files
-        .iter()
-        .map(|file| {
-            Ok(FileRecord {
-                plan: file.clone(),
-                sha256: digest_in_guest(&fs, file)?,
-            })
-        })
-        .collect()
+    plan.files.iter().map(|file| digest_in_guest(&fs, file)).collect()
 }
+
 fn write_swap(
     shared: &Shared<'_>,
     plan: &HostPlan,
@@ -193,7 +227,7 @@ fn write_swap(
     let Some(len_bytes) = plan.swap_len_bytes else {
         return Ok(None);
     };
-    let name = format!("mln-image swap {}/{}", shared.project, plan.name);
+    let name = format!("mln-image swap {}/{}", shared.plan.name(), plan.name);
     let uuid = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
     let path = places.swap_image();
     let file = swap::write(&path, len_bytes, uuid)?;

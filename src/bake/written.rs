@@ -4,8 +4,8 @@ use std::fs::File;
 
 use super::error::HostError;
 use super::ground::Ground;
+use super::host_plan::HostPlan;
 use super::manifest::{ImageDigest, ImageRecord};
-use super::plan::HostPlan;
 use super::run::Verify;
 use super::verify;
 use super::worker::{Computed, Shared, relative};
@@ -19,11 +19,11 @@ pub(super) fn write_images(
     ground: &Ground,
     base: &BaseImage,
     format: ImageFormat,
-    hosts: &[&Computed],
+    hosts: &[&Computed<'_>],
 ) -> Vec<Result<AtomicFile, HostError>> {
     let destinations = hosts.iter().map(|host| host.places.root_image(format));
     if let (true, Some(backing)) = (format.is_delta(), &ground.backing) {
-        let write = |host: &Computed, destination: &std::path::Path| match format {
+        let write = |host: &Computed<'_>, destination: &std::path::Path| match format {
             ImageFormat::UmlCow => {
                 let (file, _) = uml_cow::write(backing, &host.delta, host.block_bytes, destination)?;
                 Ok(file)
@@ -55,7 +55,7 @@ pub(super) fn record(
     ground: &Ground,
     base: &BaseImage,
     plan: &HostPlan,
-    host: &Computed,
+    host: &Computed<'_>,
     file: &AtomicFile,
 ) -> Result<ImageRecord, HostError> {
     let path = file.temporary_path();

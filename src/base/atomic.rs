@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all: a temporary beside the destination, synced, then renamed over it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::cleanup::Temporary;
@@ -9,6 +9,9 @@ use super::io_error::PathError;
 
 /// What the name of every unfinished file ends in; whoever holds a project's lock may remove such files.
 pub const PARTIAL_SUFFIX: &str = ".mln-partial";
+
+/// How many bytes of two files are compared at once.
+const COMPARED_BYTES: usize = 1 << 14;
 
 /// Whether a finished file is forced to the disk before it gets its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,22 @@ impl AtomicFile {
         self.temporary.path()
     }
 
+    /// The path that it will have.
+    pub fn destination(&self) -> &Path {
+        &self.destination
+    }
+
+    /// Whether the file that has the final name now has the same content.
+    pub fn is_there(&self) -> Result<bool, PathError> {
+        let Ok(there) = File::open(&self.destination) else {
+            return Ok(false);
+        };
+        let path = self.temporary.path();
+        let new = File::open(path).map_err(PathError::on("open", path))?;
+        // What cannot be read is not the same.
+        Ok(is_same(new, there).unwrap_or(false))
+    }
+
     /// Gives the file its final name, replacing what had it.
     pub fn persist(self, durability: Durability) -> Result<(), PathError> {
         let Self {
@@ -81,6 +100,28 @@ impl AtomicFile {
         }
         Ok(())
     }
+}
+
+/// Whether two files have the same content.
+fn is_same(mut one: File, mut other: File) -> io::Result<bool> {
+    let mut rest = one.metadata()?.len();
+    if other.metadata()?.len() != rest {
+        return Ok(false);
+    }
+    let mut buffers = ([0; COMPARED_BYTES], [0; COMPARED_BYTES]);
+    while rest > 0 {
+        let count = usize::try_from(rest)
+            .unwrap_or(COMPARED_BYTES)
+            .min(COMPARED_BYTES);
+        let (one_bytes, other_bytes) = (&mut buffers.0[..count], &mut buffers.1[..count]);
+        one.read_exact(one_bytes)?;
+        other.read_exact(other_bytes)?;
+        if one_bytes != other_bytes {
+            return Ok(false);
+        }
+        rest = rest.saturating_sub(u64::try_from(count).unwrap_or(rest));
+    }
+    Ok(true)
 }
 
 /// Writes `content` to `destination` so that it appears whole or not at all.
@@ -128,7 +169,10 @@ mod tests {
         let path = directory.path().join("a");
         write(&path, b"old", Durability::NoSync).unwrap();
         let file = AtomicFile::create(&path).unwrap();
-        file.file().write_all(b"new").unwrap();
+        file.file().write_all(b"ol").unwrap();
+        assert!(!file.is_there().unwrap());
+        file.file().write_all(b"d").unwrap();
+        assert!(file.is_there().unwrap());
         drop(file);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);

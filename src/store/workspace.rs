@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -12,8 +12,8 @@ use rustix::io::Errno;
 
 use super::error::StoreError;
 use super::layout::{HostPlaces, ProjectPlaces};
-use crate::base::PathError;
 use crate::base::atomic::{self, Durability};
+use crate::base::{AtomicFile, PathError};
 use crate::project::HostName;
 
 /// What shall become of a project that has been baked already.
@@ -30,10 +30,10 @@ pub enum Existing {
 pub struct Finish<'a> {
     /// The project's text.
     pub project_text: &'a [u8],
-    /// How its machines are started.
-    pub launch: &'a [u8],
-    /// The manifest's text.
-    pub manifest: &'a [u8],
+    /// How its machines are started, as `launch.json` says it.
+    pub launch: AtomicFile,
+    /// The manifest.
+    pub manifest: AtomicFile,
     /// Every host that the project has.
     pub hosts: &'a [&'a HostName],
     /// The shared files that images lie over, relative to the project's directory.
@@ -143,11 +143,20 @@ impl Workspace {
 
     /// Writes a file that lies beside the hosts, unless it is there already.
     pub fn put(&self, path: &Path, content: &[u8], durability: Durability) -> Result<(), StoreError> {
-        if holds(path, content) {
+        let file = AtomicFile::create(path)?;
+        file.file()
+            .write_all(content)
+            .map_err(PathError::on("write", file.temporary_path()))?;
+        self.put_file(file, durability)
+    }
+
+    /// Gives a file that lies beside the hosts its name, unless it is there already.
+    pub fn put_file(&self, file: AtomicFile, durability: Durability) -> Result<(), StoreError> {
+        if file.is_there()? {
             return Ok(());
         }
         self.unseal()?;
-        Ok(atomic::write(path, content, durability)?)
+        Ok(file.persist(durability)?)
     }
 
     /// Removes the project with everything in its directory.
@@ -164,18 +173,18 @@ impl Workspace {
     /// Declares the project whole: forces all its files to the disk if they shall survive a power cut, writes its own
     /// files, the manifest last, then removes the files of hosts that it no longer has. A file that is not ours keeps its
     /// directory. A project that is whole already, and the same, is not touched.
-    pub fn finish(&self, finish: &Finish<'_>) -> Result<(), StoreError> {
+    pub fn finish(&self, finish: Finish<'_>) -> Result<(), StoreError> {
         let durability = finish.durability;
-        if !holds(&self.places.manifest(), finish.manifest) {
+        if !finish.manifest.is_there()? {
             self.unseal()?;
         }
         if durability == Durability::Sync {
             sync_file_system(&self.places.directory())?;
         }
         self.put(&self.places.project_text(), finish.project_text, durability)?;
-        self.put(&self.places.launch(), finish.launch, durability)?;
-        self.put(&self.places.manifest(), finish.manifest, durability)?;
-        self.remove_unwanted(finish)?;
+        self.put_file(finish.launch, durability)?;
+        self.put_file(finish.manifest, durability)?;
+        self.remove_unwanted(finish.hosts, finish.backings)?;
         if durability == Durability::Sync {
             let root = self.places.root();
             File::open(root)
@@ -188,12 +197,12 @@ impl Workspace {
 
 impl Workspace {
     /// Removes hosts and shared files that the project no longer has.
-    fn remove_unwanted(&self, finish: &Finish<'_>) -> Result<(), StoreError> {
-        let hosts: BTreeSet<&OsStr> = finish.hosts.iter().map(|host| host.as_str().as_ref()).collect();
+    fn remove_unwanted(&self, hosts: &[&HostName], wanted: &BTreeSet<String>) -> Result<(), StoreError> {
+        let hosts: BTreeSet<&OsStr> = hosts.iter().map(|host| host.as_str().as_ref()).collect();
         let backings = self.places.backings();
         for directory in subdirectories(&self.places.directory())? {
             if directory == backings {
-                remove_backings(&directory, finish.backings)?;
+                remove_backings(&directory, wanted)?;
             } else if directory.file_name().is_none_or(|name| !hosts.contains(name)) {
                 remove_host(&directory)?;
             }
@@ -214,12 +223,6 @@ fn remove_backings(directory: &Path, wanted: &BTreeSet<String>) -> Result<(), Pa
         }
     }
     remove_directory_if_empty(directory)
-}
-
-/// Whether the file at `path` has just this content.
-fn holds(path: &Path, content: &[u8]) -> bool {
-    fs::metadata(path).is_ok_and(|found| found.len() == u64::try_from(content.len()).unwrap_or(u64::MAX))
-        && fs::read(path).is_ok_and(|found| found == content)
 }
 
 /// Takes the project's lock, or says that another process has it.
@@ -301,15 +304,20 @@ mod tests {
     }
 
     fn finish(workspace: &Workspace, project_text: &[u8], hosts: &[&HostName], durability: Durability) {
+        let file = |path: &Path| {
+            let file = AtomicFile::create(path).unwrap();
+            file.file().write_all(b"{}").unwrap();
+            file
+        };
         let finish = Finish {
             project_text,
-            launch: b"{}",
-            manifest: b"{}",
+            launch: file(&workspace.places().launch()),
+            manifest: file(&workspace.places().manifest()),
             hosts,
             backings: &BTreeSet::new(),
             durability,
         };
-        workspace.finish(&finish).unwrap();
+        workspace.finish(finish).unwrap();
     }
 
     fn put(path: &Path) {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mln_image::bake::{
-    self, BakeError, Execution, Identity, IdentitySource, Manifest, Request, Selection, Verify,
+    self, BakeError, Baked, Execution, Identity, IdentitySource, Request, Selection, Verify,
 };
 use mln_image::base::atomic::Durability;
 use mln_image::base::report::{Reporter, Silent};
@@ -30,6 +30,8 @@ pub(crate) struct Bakery {
     pub(crate) format: Option<ImageFormat>,
     pub(crate) verify: Verify,
     pub(crate) now: Option<Timestamp>,
+    /// How much memory held plans may take.
+    pub(crate) held_bytes: usize,
     pub(crate) substitutions: BTreeMap<String, String>,
 }
 
@@ -49,6 +51,7 @@ impl Bakery {
             format: None,
             verify: Verify::Full,
             now: None,
+            held_bytes: bake::HELD_BYTES,
             substitutions: BTreeMap::new(),
         }
     }
@@ -87,8 +90,13 @@ impl Bakery {
         self.path("projects").join(project).join(file)
     }
 
+    /// The text of the manifest of `project`.
+    pub(crate) fn manifest(&self, project: &str) -> Vec<u8> {
+        fs::read(self.baked(project, "manifest.json")).unwrap()
+    }
+
     /// Plans and bakes `project`.
-    pub(crate) fn bake(&self, project: &Project) -> Result<Manifest, BakeError> {
+    pub(crate) fn bake(&self, project: &Project) -> Result<Baked, BakeError> {
         self.bake_to(&self.path("projects"), project, &Silent)
     }
 
@@ -98,7 +106,7 @@ impl Bakery {
         place: &Path,
         project: &Project,
         reporter: &dyn Reporter,
-    ) -> Result<Manifest, BakeError> {
+    ) -> Result<Baked, BakeError> {
         let projects = Projects::at(place);
         let templates = Store::open(self.path("templates"));
         let execution = Execution {
@@ -127,6 +135,7 @@ impl Bakery {
             selection: &self.selection,
             format: self.format,
             now: self.now,
+            held_bytes: self.held_bytes,
         };
         bake::threads(self.jobs)?.install(|| bake::bake(&bake::plan(&request)?, &execution))
     }

@@ -8,7 +8,7 @@ use super::super::error::CommandError;
 use super::super::progress::{self, Timings};
 use super::Context;
 use super::making::{self, MakingArgs};
-use crate::bake::{self, Execution, Manifest, Plan, Selection, Shard, Verify};
+use crate::bake::{self, BakeError, Baked, Execution, Plan, Selection, Shard, Verify};
 use crate::base::Timestamp;
 use crate::base::atomic::{self, Durability};
 use crate::base::report::Reporter;
@@ -103,7 +103,7 @@ const WHOLE: &str = "project";
 
 /// Bakes, and tells where the images are.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
-    let timings = Timings::new(progress::reporter(context));
+    let timings = Timings::new(progress::reporter(context), arguments.timings.is_some());
     timings.turn(WHOLE, Some("load"));
     let material = arguments.making.gather(context)?;
     material.refuse_while_running()?;
@@ -117,17 +117,19 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         }
         (Some(_), _) => return Err(CommandError::usage("only one host can become a template")),
     };
-    let manifest = material.in_threads(&arguments.selection(), |request| {
+    let baked = material.in_threads(&arguments.selection(), |request| {
         timings.turn(WHOLE, Some("plan"));
         let plan = bake::plan(request)?;
         let said = (plan.notes(), making::warnings(&plan));
-        let root = golden.as_ref().and_then(|(_, host)| root_partition(&plan, host));
+        let root = match &golden {
+            Some((_, wanted)) => root_partition(&plan, wanted)?,
+            None => None,
+        };
         timings.turn(WHOLE, Some("bake"));
-        bake::bake(&plan, &execution).map(|manifest| (said, root, manifest))
+        bake::bake(&plan, &execution).map(|baked| (said, root, baked))
     });
     timings.turn(WHOLE, None);
-    let ((notes, warnings), root, manifest) =
-        manifest.map_err(|error| making::command_error(error, context))?;
+    let ((notes, warnings), root, baked) = baked.map_err(|error| making::command_error(error, context))?;
     for note in notes {
         context.ui.note(&note);
     }
@@ -135,23 +137,20 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         context.ui.warning(&warning);
     }
     if let Some((name, host)) = &golden {
-        keep_golden(name, host, root, &manifest, &projects, context)?;
+        keep_golden(name, host, root, &baked, &projects, context)?;
     }
     if let Some(file) = &arguments.timings {
         context.ui.remark(&timings.table());
         let trace = format!("{}\n", timings.trace());
         atomic::write(file, trace.as_bytes(), Durability::NoSync)?;
     }
-    answer(&manifest, &projects, context)
+    answer(&baked, &projects, context)
 }
 
-/// The number of `host`'s root partition, if it is a whole disk.
-fn root_partition(plan: &Plan<'_>, host: &str) -> Option<u32> {
-    let host = plan
-        .hosts()
-        .iter()
-        .find(|planned| planned.name.as_str() == host)?;
-    host.root_partition
+/// The number of `wanted`'s root partition, if it is a whole disk.
+fn root_partition(plan: &Plan<'_>, wanted: &str) -> Result<Option<u32>, BakeError> {
+    let host = plan.hosts(|name| name.as_str() == wanted).next().transpose()?;
+    Ok(host.and_then(|host| host.root_partition))
 }
 
 /// Takes the image of `host` into the templates.
@@ -159,26 +158,20 @@ fn keep_golden(
     name: &TemplateName,
     host: &str,
     root: Option<u32>,
-    manifest: &Manifest,
+    baked: &Baked,
     projects: &Projects,
     context: &Context<'_>,
 ) -> Result<(), CommandError> {
-    let project = &manifest.project;
-    let baked = manifest.hosts.iter().find(|baked| baked.name == host);
-    let baked = baked.ok_or_else(|| CommandError::work(format!("host `{host}` was not baked")))?;
-    let parent = manifest
-        .templates
-        .iter()
-        .find(|template| template.name == baked.template);
-    let parent =
-        parent.ok_or_else(|| CommandError::work(format!("nothing is known of `{}`", baked.template)))?;
-    let directory = projects
-        .project(&project.name)
-        .map_err(CommandError::work)?
-        .directory();
-    let image = directory.join(&baked.image.file);
+    let project = &baked.project;
+    let places = projects.project(&project.name).map_err(CommandError::work)?;
+    let known = bake::image_of(&places, host).map_err(CommandError::work)?;
+    let (template, record) =
+        known.ok_or_else(|| CommandError::work(format!("host `{host}` was not baked")))?;
+    let parent = baked.templates.iter().find(|known| known.name == template);
+    let parent = parent.ok_or_else(|| CommandError::work(format!("nothing is known of `{template}`")))?;
+    let image = places.directory().join(&record.file);
     // A template is raw: of what lies over another, a raw image is made and removed again.
-    let raw = if baked.image.format.is_delta() {
+    let raw = if record.format.is_delta() {
         let opened = image::open(&image).map_err(CommandError::work)?;
         let place = image.with_extension("raw");
         Some(image::flatten(&opened, &place).map_err(CommandError::work)?)
@@ -212,22 +205,22 @@ fn keep_golden(
     Ok(())
 }
 
-fn answer(manifest: &Manifest, projects: &Projects, context: &Context<'_>) -> Result<(), CommandError> {
-    let name = &manifest.project.name;
+fn answer(baked: &Baked, projects: &Projects, context: &Context<'_>) -> Result<(), CommandError> {
+    let name = &baked.project.name;
     let directory = projects.project(name).map_err(CommandError::work)?.directory();
     if context.json {
         progress::event(&json!({
             "event": "baked",
             "project": name,
             "directory": directory.display().to_string(),
-            "hosts": manifest.hosts.len(),
-            "kept": manifest.kept,
+            "hosts": baked.hosts,
+            "kept": baked.kept,
         }));
         return Ok(());
     }
-    let hosts = manifest.hosts.len();
+    let hosts = baked.hosts;
     let noun = if hosts == 1 { "host" } else { "hosts" };
-    let kept = match manifest.kept {
+    let kept = match baked.kept {
         0 => String::new(),
         kept => format!(" ({kept} kept)"),
     };

@@ -185,6 +185,7 @@ impl Material<'_> {
             selection,
             format: self.format,
             now: self.now,
+            held_bytes: bake::HELD_BYTES,
         };
         bake::threads(self.jobs)?.install(|| work(&request))
     }
@@ -216,14 +217,10 @@ pub(crate) fn no_such_host(host: &str, names: &[&str]) -> CommandError {
 
 /// Every warning of a plan, its host's name first.
 pub(crate) fn warnings(plan: &Plan<'_>) -> Vec<String> {
-    let of_host = |host: &bake::HostPlan| {
-        let name = host.name.clone();
-        host.warnings
-            .iter()
-            .map(move |warning| format!("{name}: {warning}"))
-            .collect::<Vec<_>>()
-    };
-    plan.hosts().iter().flat_map(of_host).collect()
+    let warnings = plan.warnings();
+    warnings
+        .map(|(host, warning)| format!("{host}: {warning}"))
+        .collect()
 }
 
 /// Tells every host's failure, and gives the closing word.

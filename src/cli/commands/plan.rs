@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::error::CommandError;
 use super::Context;
 use super::making::{self, MakingArgs};
-use crate::bake::{self, FileDiff, HostPlan, Plan, Selection};
+use crate::bake::{self, BakeError, FileDiff, HostPlan, Plan, Selection};
 use crate::base::ByteSize;
 
 /// Show what a bake would do: sizes, and every guest file that changes
@@ -27,51 +27,52 @@ pub(crate) struct Args {
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let material = arguments.making.gather(context)?;
     material.require_hosts(&arguments.hosts)?;
-    let answer = material.in_threads(&Selection::All, |request| {
+    let told = material.in_threads(&Selection::All, |request| {
         let plan = bake::plan(request)?;
         for note in plan.notes() {
             context.ui.note(&note);
         }
-        let hosts = wanted(&plan, &arguments.hosts);
-        let mut shown = Vec::new();
-        for host in hosts {
-            let diffs = if arguments.diff {
-                Some(plan.diff(host)?)
-            } else {
-                None
-            };
-            shown.push((host, diffs));
-        }
-        Ok(if context.json {
-            let hosts = shown.iter().map(|(host, diffs)| match diffs {
-                Some(diffs) => json!({"host": host, "diff": diffs}),
-                None => json!({"host": host}),
-            });
-            format!(
-                "{:#}\n",
-                json!({"project": plan.name(), "hosts": hosts.collect::<Vec<_>>()})
-            )
-        } else {
-            shown
-                .iter()
-                .map(|(host, diffs)| text(host, diffs.as_deref()))
-                .collect::<Vec<_>>()
-                .join("\n")
-        })
+        tell(&plan, arguments, context)
     });
-    let answer = answer.map_err(|error| making::command_error(error, context))?;
-    context.ui.answer(&answer)
+    told.map_err(|error| making::command_error(error, context))?
 }
 
-/// The hosts called `names`, or all of them.
-fn wanted<'p>(plan: &'p Plan<'_>, names: &[String]) -> impl Iterator<Item = &'p HostPlan> {
-    let is_wanted =
-        |host: &&HostPlan| names.is_empty() || names.iter().any(|name| name == host.name.as_str());
-    plan.hosts()
-        .iter()
-        .filter(is_wanted)
-        .collect::<Vec<_>>()
-        .into_iter()
+/// Tells the plans of the wanted hosts one after the other, so that none has to be held; the inner error is that of the
+/// telling.
+fn tell(
+    plan: &Plan<'_>,
+    arguments: &Args,
+    context: &Context<'_>,
+) -> Result<Result<(), CommandError>, BakeError> {
+    let names = &arguments.hosts;
+    let hosts = plan.hosts(|host| names.is_empty() || names.iter().any(|name| name == host.as_str()));
+    let mut before = if context.json {
+        format!("{{\n  \"project\": {},\n  \"hosts\": [\n    ", json!(plan.name()))
+    } else {
+        String::new()
+    };
+    for host in hosts {
+        let host = &*host?;
+        let diffs = arguments.diff.then(|| plan.diff(host)).transpose()?;
+        let part = if context.json {
+            let value = match diffs {
+                Some(diffs) => json!({"host": host, "diff": diffs}),
+                None => json!({"host": host}),
+            };
+            format!("{value:#}").replace('\n', "\n    ")
+        } else {
+            text(host, diffs.as_deref())
+        };
+        if let Err(error) = context.ui.answer(&(before + &part)) {
+            return Ok(Err(error));
+        }
+        before = String::from(if context.json { ",\n    " } else { "\n" });
+    }
+    Ok(if context.json {
+        context.ui.answer("\n  ]\n}\n")
+    } else {
+        Ok(())
+    })
 }
 
 /// A host's part of the plan.

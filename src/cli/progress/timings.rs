@@ -16,6 +16,8 @@ use crate::base::report::Reporter;
 /// Notes when each thing goes from one stage to the next, and passes all on to another face.
 pub(crate) struct Timings {
     inner: Box<dyn Reporter>,
+    /// Whether anything is noted.
+    is_on: bool,
     start: Instant,
     state: Mutex<State>,
 }
@@ -36,10 +38,11 @@ struct Span {
 }
 
 impl Timings {
-    /// Starts the clock; `inner` is told all that happens.
-    pub(crate) fn new(inner: Box<dyn Reporter>) -> Self {
+    /// Starts the clock; `inner` is told all that happens. Unless it `is_on`, nothing is noted.
+    pub(crate) fn new(inner: Box<dyn Reporter>, is_on: bool) -> Self {
         Self {
             inner,
+            is_on,
             start: Instant::now(),
             state: Mutex::default(),
         }
@@ -51,6 +54,9 @@ impl Timings {
 
     /// Ends the stage that `name` is in and begins `next`, if there is one.
     pub(crate) fn turn(&self, name: &str, next: Option<&str>) {
+        if !self.is_on {
+            return;
+        }
         let now = self.start.elapsed();
         let mut state = self.state();
         let ended = match next {

@@ -1,0 +1,127 @@
+//! The end of a bake: the files beside the hosts, the manifest last, each written piece by piece.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::sync::PoisonError;
+
+use super::error::BakeError;
+use super::listing::Listing;
+use super::manifest::{Baked, FORMAT, Frame, LaunchRecord, Tool};
+use super::network_files::{self, HEAD, KNOWN_HOSTS};
+use super::others::Others;
+use super::plan::Plan;
+use super::spool::Spool;
+use super::worker::Shared;
+use crate::base::digest::Sha256Digest;
+use crate::base::{AtomicFile, PathError};
+use crate::launch;
+use crate::store::{Finish, Workspace};
+
+/// Writes what tells of the whole project, and declares it whole.
+pub(super) fn close(shared: Shared<'_>, others: &Others, baked: &Baked) -> Result<(), BakeError> {
+    let Shared {
+        plan,
+        workspace,
+        execution,
+        records,
+        known,
+        backings,
+        ..
+    } = shared;
+    let mut files = Vec::new();
+    let directory = workspace.places().directory();
+    let project = plan.request.project;
+    for file in network_files::files(project, &plan.numbers, &directory) {
+        let content = file.content.as_bytes();
+        workspace.put(&directory.join(&file.name), content, execution.durability)?;
+        files.push(LaunchRecord {
+            file: file.name,
+            sha256: Sha256Digest::of(content),
+        });
+    }
+    let file = known_hosts(workspace, known)?;
+    files.insert(
+        1,
+        LaunchRecord {
+            file: KNOWN_HOSTS.to_owned(),
+            sha256: digest(&file)?,
+        },
+    );
+    workspace.put_file(file, execution.durability)?;
+    let names: Vec<_> = project.hosts.iter().map(|host| &host.name).collect();
+    workspace.finish(Finish {
+        project_text: plan.request.project_text,
+        launch: launch_file(workspace, plan, others)?,
+        manifest: manifest(workspace, baked, &files, records)?,
+        hosts: &names,
+        backings: &backings.into_inner().unwrap_or_else(PoisonError::into_inner),
+        durability: execution.durability,
+    })?;
+    Ok(())
+}
+
+/// The lines of all hosts, in the project's order.
+fn known_hosts(workspace: &Workspace, known: Spool) -> Result<AtomicFile, BakeError> {
+    let path = workspace.places().directory().join(KNOWN_HOSTS);
+    let file = AtomicFile::create(&path)?;
+    let failed = || PathError::on("write", file.temporary_path());
+    let mut out = BufWriter::new(file.file());
+    out.write_all(HEAD.as_bytes()).map_err(failed())?;
+    known.each(|lines| out.write_all(lines).map_err(failed()))?;
+    out.flush().map_err(failed())?;
+    drop(out);
+    Ok(file)
+}
+
+/// How every machine is started, in the project's order.
+fn launch_file(workspace: &Workspace, plan: &Plan<'_>, others: &Others) -> Result<AtomicFile, BakeError> {
+    let file = AtomicFile::create(&workspace.places().launch())?;
+    let failed = || PathError::on("write", file.temporary_path());
+    let project = plan.request.project;
+    let frame = launch::project_spec(project, Vec::new());
+    let mut listing = Listing::begin(BufWriter::new(file.file()), &frame).map_err(failed())?;
+    let mut planned = plan.outlines.iter().peekable();
+    for (place, host) in project.hosts.iter().enumerate() {
+        let domain = match planned.next_if(|outline| outline.place == place) {
+            Some(outline) => Some(plan.domain(outline)?),
+            None => others.domains.get(host.name.as_str()).cloned(),
+        };
+        if let Some(domain) = domain {
+            listing
+                .push(&serde_json::to_vec_pretty(&domain)?)
+                .map_err(failed())?;
+        }
+    }
+    listing.finish().map_err(failed())?;
+    Ok(file)
+}
+
+fn manifest(
+    workspace: &Workspace,
+    baked: &Baked,
+    files: &[LaunchRecord],
+    records: Spool,
+) -> Result<AtomicFile, BakeError> {
+    let file = AtomicFile::create(&workspace.places().manifest())?;
+    let failed = || PathError::on("write", file.temporary_path());
+    let frame = Frame {
+        format: FORMAT,
+        tool: Tool::THIS,
+        project: &baked.project,
+        templates: &baked.templates,
+        hosts: [],
+        files,
+    };
+    let mut listing = Listing::begin(BufWriter::new(file.file()), &frame).map_err(failed())?;
+    records.each(|record| listing.push(record).map_err(failed()))?;
+    listing.finish().map_err(failed())?;
+    Ok(file)
+}
+
+/// The digest of a file that was just written.
+fn digest(file: &AtomicFile) -> Result<Sha256Digest, PathError> {
+    let read = |file: &AtomicFile| -> io::Result<Sha256Digest> {
+        Sha256Digest::of_reader(File::open(file.temporary_path())?)
+    };
+    read(file).map_err(PathError::on("read back", file.temporary_path()))
+}
