@@ -15,7 +15,7 @@ use crate::base::report::Reporter;
 
 /// How many hosts of one template are written side by side, at the most: more would gain little, and each holds its
 /// plan and its changes in memory.
-const BATCH_HOSTS: usize = 8;
+const BATCH_HOSTS: usize = 4;
 
 /// Hosts of one template, one length and one format.
 #[derive(Debug)]

@@ -80,7 +80,7 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeErr
     let shared = Shared {
         plan,
         workspace: &workspace,
-        writer: RawWriter::new(),
+        writer: RawWriter::new(execution.durability),
         execution,
         keys: Keys::new(&plan.request.identity.key),
         records: waiting("records")?,

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
 
 use super::Written;
-use super::output::{AlignedBuffer, Output};
+use super::output::{AlignedBuffer, Output, Way};
 use super::target::Target;
 use crate::base::PathError;
 use crate::block::{BlockDevice as _, is_zero};
@@ -78,7 +77,7 @@ fn read_shared<'b>(base: &BaseImage, window: &Range<u64>, buffer: &'b mut Aligne
 
 impl<'a> Copying<'a> {
     /// Finds out what is to be written, and gives the file its length.
-    pub(super) fn begin(target: Target<'a>, cannot_write_directly: &'a AtomicBool) -> Self {
+    pub(super) fn begin(target: Target<'a>, way: Way<'a>) -> Self {
         let delta = target.delta;
         let (mut changed, mut zeros) = (Ranges::default(), Ranges::default());
         for (offset, unit) in delta.units() {
@@ -100,7 +99,7 @@ impl<'a> Copying<'a> {
         }
         Self {
             outcome: target.set_len(),
-            output: Output::open(target.file, target.path, cannot_write_directly),
+            output: Output::open(target.file, target.path, way),
             data: shown.difference(&zeros).union(&changed),
             changed,
             target,

@@ -1,15 +1,16 @@
 //! The raw image: a file that is the disk, byte for byte, with holes where there is nothing but zeros.
 //!
 //! Where the host's file system can share blocks between files (a reflink), the image starts as a clone of the
-//! template and only differences are written. Elsewhere a batch of images is written side by side, from front to back,
-//! in long pieces that go past the page cache: each piece of the template is read once for all of them. Both ways give
-//! the same bytes.
+//! template and only differences are written. Elsewhere a batch of images is written side by side, from front to back:
+//! each piece of the template is read once for all of them. What has to be on the disk in the end goes past the page
+//! cache; what need not is divided between the disk and the page cache. All ways give the same bytes.
 
 mod copying;
 mod output;
 mod target;
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::ioctl_ficlone;
@@ -18,13 +19,18 @@ use rustix::io::Errno;
 use super::base_image::{BaseImage, failed_on};
 use super::error::ImageError;
 use crate::base::AtomicFile;
+use crate::base::atomic::Durability;
 use crate::block::Delta;
 use copying::{Copying, copy_base};
+use output::Way;
 use target::Target;
 
 /// Writes raw images of one project. Any number of threads may share it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RawWriter {
+    durability: Durability,
+    /// Held by the one batch that is written past the page cache where the others go through it.
+    disk: Mutex<()>,
     /// Set once a clone was refused, so that the other hosts need not try.
     cannot_clone: AtomicBool,
     /// The same of writing past the page cache.
@@ -50,9 +56,15 @@ pub struct Written {
 }
 
 impl RawWriter {
-    /// A writer that does not know yet what the file system can do.
-    pub fn new() -> Self {
-        Self::default()
+    /// A writer that does not know yet what the file system can do; with [`Durability::NoSync`], images may stay in the
+    /// page cache. It syncs nothing itself.
+    pub fn new(durability: Durability) -> Self {
+        Self {
+            durability,
+            disk: Mutex::new(()),
+            cannot_clone: AtomicBool::new(false),
+            cannot_write_directly: AtomicBool::new(false),
+        }
     }
 
     /// Writes the image that differs from `base` by `delta`, ready to be persisted as `destination`.
@@ -104,13 +116,23 @@ impl RawWriter {
         base: &BaseImage,
         targets: Vec<Option<Target<'_>>>,
     ) -> Vec<Option<Result<Written, ImageError>>> {
+        // One stream keeps a disk busy, and needs hardly a processor; so the others have the page cache to themselves.
+        let disk = match self.durability {
+            Durability::Sync => None,
+            Durability::NoSync => self.disk.try_lock().ok(),
+        };
+        let way = if self.durability == Durability::Sync || disk.is_some() {
+            Way::PastCache(&self.cannot_write_directly)
+        } else {
+            Way::ThroughCache
+        };
         let mut outcomes = Vec::with_capacity(targets.len());
         let mut copies = Vec::new();
         for (place, target) in targets.into_iter().enumerate() {
             outcomes.push(target.and_then(|target| match self.clone_base(&target) {
                 Ok(true) => Some(target.finish_clone()),
                 Ok(false) => {
-                    copies.push((place, Copying::begin(target, &self.cannot_write_directly)));
+                    copies.push((place, Copying::begin(target, way)));
                     None
                 }
                 Err(error) => Some(Err(error)),

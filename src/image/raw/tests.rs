@@ -1,7 +1,6 @@
 //! Every way of writing gives the same bytes, as sparse as the data.
 
 use super::*;
-use crate::base::atomic::Durability;
 use crate::block::{BlockDevice as _, FileDevice, Overlay};
 use crate::image::ranges::Ranges;
 use proptest::prelude::*;
@@ -77,7 +76,7 @@ proptest! {
         }
         let delta = overlay.finish().unwrap();
         let whole = expected(&base, &delta);
-        let writer = RawWriter::new();
+        let writer = RawWriter::new(Durability::NoSync);
         let before = fs::read(&template).unwrap();
         for as_clone in [false, true] {
             let path = directory.path().join("image");
@@ -109,7 +108,7 @@ fn images_of_a_batch_differ_only_by_their_changes_and_fail_alone() {
         delta: &deltas[host],
         destination: &places[host],
     };
-    let outcomes = RawWriter::new().write_batch(&base, &[0, 1, 2].map(order));
+    let outcomes = RawWriter::new(Durability::NoSync).write_batch(&base, &[0, 1, 2].map(order));
     for (host, outcome) in outcomes.into_iter().enumerate() {
         match outcome {
             Err(error) => assert!(host == 1, "{error}"),
@@ -144,7 +143,9 @@ fn an_image_is_as_sparse_as_its_data() {
     overlay.write_at(1 << 29, &[9; 10]).unwrap();
     let delta = overlay.finish().unwrap();
     let image = directory.path().join("image");
-    let (unfinished, written) = RawWriter::new().write(&base, &delta, &image).unwrap();
+    let (unfinished, written) = RawWriter::new(Durability::NoSync)
+        .write(&base, &delta, &image)
+        .unwrap();
     assert!(!image.exists());
     unfinished.persist(Durability::Sync).unwrap();
     assert_eq!(written.written_bytes, 8192);
