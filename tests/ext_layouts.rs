@@ -130,6 +130,11 @@ fn kernel_edits(root: &Path) {
     middle.set_len(20).unwrap();
     let flags = rustix::fs::XattrFlags::empty();
     rustix::fs::setxattr(etc.join("made/file 3"), "user.kernel", &[b'k'; 300], flags).unwrap();
+    // The kernel lets files with the same attributes share one block of them.
+    for number in 30..36 {
+        let path = etc.join(format!("made/file {number}"));
+        rustix::fs::setxattr(path, "user.shared", &vec![b's'; 500], flags).unwrap();
+    }
     fs::create_dir(etc.join("kernel")).unwrap();
     for number in 0..80 {
         let path = etc.join(format!("kernel/a rather long name, number {number}"));
@@ -164,7 +169,16 @@ fn engine_edits_again(fs: &mut Fs) {
         .unwrap();
     fs.write_at(find(fs, "/sparse"), 3_000_000, &vec![b'e'; 500_000])
         .unwrap();
-    let etc = find(fs, "/etc");
+    fs.set_xattr(find(fs, "/etc/made/file 30"), b"user.more", b"alone")
+        .unwrap();
+    fs.remove_xattr(find(fs, "/etc/made/file 31"), b"user.shared")
+        .unwrap();
+    let (etc, made) = (find(fs, "/etc"), find(fs, "/etc/made"));
+    for number in 30..33 {
+        let name = format!("file {number}");
+        fs.rename((made, name.as_bytes()), (etc, name.as_bytes()))
+            .unwrap();
+    }
     fs.remove_tree(etc, b"made").unwrap();
 }
 
@@ -215,6 +229,10 @@ fn hand_to_hand(layout: &Layout, source: &Path, image: &Path) {
         judge(image, layout, "edited by the kernel");
     } else {
         edited(image, |fs| {
+            for number in 30..33 {
+                let file = find(fs, &format!("/etc/made/file {number}"));
+                fs.set_xattr(file, b"user.shared", &vec![b's'; 500]).unwrap();
+            }
             fs.mkdir(find(fs, "/etc"), b"kernel", DIRECTORY).unwrap();
             for number in (0..80).step_by(3) {
                 let name = format!("a rather long name, number {number}");

@@ -61,6 +61,7 @@ impl Fs {
         ExtError::NoSpace {
             needed,
             free: self.superblock.free_blocks_count(),
+            reserved: self.superblock.reserved_blocks_count(),
         }
     }
 
@@ -73,6 +74,7 @@ impl Fs {
     pub(crate) fn free_blocks(&mut self, start: FsBlock, count: u64) -> Result<(), ExtError> {
         let end = start.plus(count);
         self.check_not_fixed(start, end)?;
+        self.note_change();
         let stale: Vec<FsBlock> = self.blocks.range(start..end).map(|(block, _)| *block).collect();
         for block in stale {
             self.blocks.remove(&block);
@@ -111,18 +113,28 @@ impl Fs {
         Ok(())
     }
 
-    /// Takes an inode near `parent`, and clears its bytes.
+    /// Takes an inode for `name` in `parent`, and clears its bytes.
     ///
     /// # Errors
     /// [`ExtError::NoInodes`].
     pub(crate) fn allocate_inode(
         &mut self,
         parent: InodeNo,
+        name: &[u8],
+        is_directory: bool,
+    ) -> Result<InodeNo, ExtError> {
+        let groups = self.inode_groups(parent, name, is_directory)?;
+        self.allocate_inode_among(groups, is_directory)
+    }
+
+    /// Takes the first free inode of `groups`, and clears its bytes.
+    pub(crate) fn allocate_inode_among(
+        &mut self,
+        groups: impl Iterator<Item = GroupNo>,
         is_directory: bool,
     ) -> Result<InodeNo, ExtError> {
         let geometry = *self.superblock.geometry();
-        let (home, _) = self.group_of_inode(parent)?;
-        for group in geometry.groups_from(home) {
+        for group in groups {
             if self.groups.get(group)?.free_inodes_count == 0 {
                 continue;
             }
@@ -136,6 +148,7 @@ impl Fs {
                 continue;
             };
             bitmap.put(bit..bit.saturating_add(1), true);
+            self.note_change();
             let first = group.0.saturating_mul(geometry.inodes_per_group);
             let number = InodeNo::new(first.saturating_add(bit).saturating_add(1));
             let number = number.ok_or(ExtError::NoInodes)?;
@@ -210,6 +223,7 @@ impl Fs {
     }
 
     fn take(&mut self, group: GroupNo, run: Range<u32>) -> Result<(FsBlock, u32), ExtError> {
+        self.note_change();
         let count = run_len(&run);
         let start = self
             .superblock

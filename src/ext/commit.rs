@@ -18,8 +18,19 @@ impl Fs {
     /// the feature bits. Free counts in copies are stale by nature. The device is not synced.
     ///
     /// # Errors
-    /// [`ExtError::ReadOnly`]; what the device answers.
+    /// [`ExtError::ReadOnly`]; [`ExtError::HalfDone`] if an earlier edit failed half-way: nothing is written then;
+    /// [`ExtError::NoSpace`], which is told before anything is written; what the device answers.
     pub fn commit(&mut self) -> Result<(), ExtError> {
+        if self.is_torn {
+            return Err(ExtError::HalfDone);
+        }
+        let result = self.commit_all();
+        // Whatever was written by then, trying again would not write the whole.
+        self.is_torn |= result.is_err();
+        result
+    }
+
+    fn commit_all(&mut self) -> Result<(), ExtError> {
         let now = self.edit_time()?;
         self.flush_directories()?;
         self.seal_bitmaps()?;

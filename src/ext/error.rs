@@ -154,13 +154,18 @@ pub enum ExtError {
         inode: InodeNo,
     },
     /// There are not enough free blocks.
-    #[error("no space left: {needed} blocks needed, {free} free")]
+    #[error("no space left: {needed} blocks needed, {free} free ({reserved} of all are reserved for root)")]
     NoSpace {
         /// The blocks still needed.
         needed: u64,
-        /// The blocks free.
+        /// The blocks free, reserved ones included: an image is edited with root's rights.
         free: u64,
+        /// The blocks reserved for root.
+        reserved: u64,
     },
+    /// An earlier edit failed half-way, so what is in memory is not to be written.
+    #[error("an earlier edit failed half-way; nothing is written")]
+    HalfDone,
     /// There is no free inode.
     #[error("no free inode left")]
     NoInodes,

@@ -23,8 +23,9 @@ use crate::block::BlockDevice;
 /// An ext2, ext3 or ext4 file system on a block device.
 ///
 /// Reading takes `&self` and may be done from many threads. Edits take `&mut self`; their metadata stays in memory
-/// until [`Fs::commit`], while the content of files goes to the device at once. An edit that fails may have left
-/// half its changes behind: drop the device's overlay then, rather than commit.
+/// until [`Fs::commit`], while the content of files goes to the device at once. An edit that is refused changes
+/// nothing. One that fails half-way (no space, damage, the device) has left half its changes behind: from then on
+/// [`Fs::commit`] refuses, and the device's overlay is to be dropped.
 #[derive(Debug)]
 pub struct Fs {
     pub(crate) device: Arc<dyn BlockDevice>,
@@ -38,6 +39,10 @@ pub struct Fs {
     pub(crate) inode_bitmaps: BTreeMap<GroupNo, Bitmap>,
     /// Directories that are being edited.
     pub(crate) directories: Directories,
+    /// How often anything was changed; tells whether a failed edit had begun to.
+    pub(crate) changes: u64,
+    /// Whether an edit failed after it had begun to change things.
+    pub(crate) is_torn: bool,
     /// Whether the copies of superblock and descriptors must be written too.
     pub(crate) are_backups_stale: bool,
     /// Blocks that bitmaps and inode tables take, sorted; computed when first needed.
@@ -71,6 +76,8 @@ impl Fs {
             block_bitmaps: BTreeMap::new(),
             inode_bitmaps: BTreeMap::new(),
             directories: Directories::new(),
+            changes: 0,
+            is_torn: false,
             are_backups_stale: false,
             fixed: OnceLock::new(),
         }
@@ -104,6 +111,8 @@ impl Fs {
             block_bitmaps: BTreeMap::new(),
             inode_bitmaps: BTreeMap::new(),
             directories: Directories::new(),
+            changes: 0,
+            is_torn: false,
             are_backups_stale: false,
             fixed: self.fixed.clone(),
         }
@@ -151,8 +160,25 @@ impl Fs {
         Ok(bytes)
     }
 
+    /// Does one edit whole. If it fails after it has begun to change things, nothing will be committed any more.
+    pub(crate) fn edit<T>(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<T, ExtError>,
+    ) -> Result<T, ExtError> {
+        let before = self.changes;
+        let result = step(self);
+        self.is_torn |= result.is_err() && self.changes != before;
+        result
+    }
+
+    /// Notes that something is about to be changed.
+    pub(crate) fn note_change(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
+    }
+
     /// The block's bytes to change; they are written by `commit`.
     pub(crate) fn block_mut(&mut self, block: FsBlock) -> Result<&mut Box<[u8]>, ExtError> {
+        self.note_change();
         let bytes = if self.blocks.contains_key(&block) {
             Box::default()
         } else {
@@ -163,6 +189,7 @@ impl Fs {
 
     /// Replaces the whole block; it is written by `commit`.
     pub(crate) fn put_block(&mut self, block: FsBlock, bytes: Box<[u8]>) {
+        self.note_change();
         self.blocks.insert(block, bytes);
     }
 

@@ -1,6 +1,8 @@
 //! Group descriptors (<https://docs.kernel.org/filesystems/ext4/group_descr.html>, section "Block Group Descriptors").
 //! Where the copies of their table lie is told in `copies`.
 
+use std::sync::Arc;
+
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use super::error::{ExtError, Place};
@@ -46,7 +48,8 @@ pub struct GroupDescriptor {
 /// The descriptors of all groups, as they lie on disk.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupTable {
-    bytes: Vec<u8>,
+    /// Shared until something changes: the file systems of many overlays have the same template.
+    bytes: Arc<Vec<u8>>,
     descriptor_len: usize,
     dirty: Vec<bool>,
 }
@@ -73,7 +76,7 @@ impl GroupTable {
             device.read_at(table_block(superblock, number).byte_offset(block_size), chunk)?;
         }
         Ok(Self {
-            bytes,
+            bytes: Arc::new(bytes),
             descriptor_len: index(geometry.descriptor_size),
             dirty: vec![false; index(geometry.groups_count)],
         })
@@ -82,7 +85,7 @@ impl GroupTable {
     /// A table of as many descriptors as `superblock` has groups, all zero.
     pub(crate) fn zeroed(superblock: &Superblock) -> Self {
         let mut table = Self {
-            bytes: Vec::new(),
+            bytes: Arc::default(),
             descriptor_len: index(superblock.geometry().descriptor_size),
             dirty: Vec::new(),
         };
@@ -97,9 +100,9 @@ impl GroupTable {
         // The last block may hold descriptors of groups that are, or were earlier, cut off.
         let kept = self.dirty.len().min(index(geometry.groups_count));
         let end = kept.saturating_mul(self.descriptor_len);
-        self.bytes.get_mut(end..).unwrap_or_default().fill(0);
-        self.bytes
-            .resize(blocks.saturating_mul(geometry.block_size.buffer_len()), 0);
+        let bytes = Arc::make_mut(&mut self.bytes);
+        bytes.get_mut(end..).unwrap_or_default().fill(0);
+        bytes.resize(blocks.saturating_mul(geometry.block_size.buffer_len()), 0);
         self.dirty.resize(index(geometry.groups_count), false);
     }
 
@@ -218,8 +221,7 @@ impl GroupTable {
 
     fn store(&mut self, group: GroupNo, raw: &RawGroupDescriptor) -> Result<(), ExtError> {
         let slot = self.slot(group)?;
-        for (to, from) in self
-            .bytes
+        for (to, from) in Arc::make_mut(&mut self.bytes)
             .get_mut(slot)
             .unwrap_or_default()
             .iter_mut()

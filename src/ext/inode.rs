@@ -234,6 +234,21 @@ impl Node {
         raw.l_i_gid_high.set(gid_high);
     }
 
+    /// The project that it belongs to, where the inode has room for one.
+    pub(crate) fn project(&self) -> Option<u32> {
+        self.extra()
+            .filter(|_| self.extra_len() >= size_of::<RawInodeExtra>())
+            .map(|extra| extra.i_projid.get())
+    }
+
+    /// Makes it belong to a project, where the inode has room for one.
+    pub(crate) fn set_project(&mut self, project: u32) {
+        let has_room = self.extra_len() >= size_of::<RawInodeExtra>();
+        if let Some(extra) = self.extra_mut().filter(|_| has_room) {
+            extra.i_projid.set(project);
+        }
+    }
+
     /// Gives it the owner and group that `other` has.
     pub(crate) fn copy_owner(&mut self, other: &Self) {
         let from = other.raw();

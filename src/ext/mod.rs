@@ -89,6 +89,7 @@ mod map;
 mod mmp;
 mod obstacle;
 mod ops;
+mod placement;
 mod raw;
 mod read;
 mod resize;

@@ -234,11 +234,34 @@ fn a_full_file_system_says_how_much_is_missing() {
         let file = fs.create_file(InodeNo::ROOT, b"huge", NEW).unwrap();
         let content = pattern(30_000_000, 3);
         let refusal = fs.replace_content(file, &content).unwrap_err();
+        let (usage, blocks) = (fs.usage(), fs.block_size().blocks_for(30_000_000));
         assert!(
-            matches!(refusal, ExtError::NoSpace { free: 0, .. }),
+            matches!(refusal, ExtError::NoSpace { needed, free, reserved }
+                if (needed, free, reserved) == (blocks, usage.free_blocks, usage.reserved_blocks)),
             "{kind}: {refusal}"
         );
+        // Nothing had begun, so what was done before may be kept.
+        fs.commit().unwrap();
+        image.check(kind);
     }
+}
+
+#[test]
+fn what_failed_half_way_is_never_written() {
+    let image = TestImage::new("-t ext4", "24M");
+    let before = std::fs::read(image.path()).unwrap();
+    let mut fs = image.edit();
+    let file = fs.create_file(InodeNo::ROOT, b"cut short", NEW).unwrap();
+    // The stream ends before the length that was promised.
+    let failure = fs
+        .replace_content_from(file, &mut &b"short"[..], 5_000)
+        .unwrap_err();
+    assert!(matches!(failure, ExtError::Source(_)), "{failure}");
+    let refusal = fs.commit().unwrap_err();
+    assert!(matches!(refusal, ExtError::HalfDone), "{refusal}");
+    drop(fs);
+    image.check("-t ext4");
+    assert_eq!(std::fs::read(image.path()).unwrap().len(), before.len());
 }
 
 #[test]

@@ -21,10 +21,12 @@ impl Fs {
     /// # Errors
     /// [`ExtError::NoSpace`]; [`ExtError::TooLarge`]; [`ExtError::WrongKind`].
     pub fn write_at(&mut self, inode: InodeNo, offset_bytes: u64, bytes: &[u8]) -> Result<(), ExtError> {
-        let mut node = self.writable_node(inode)?;
-        self.write_node(&mut node, offset_bytes, wide(bytes.len()), &mut &*bytes)?;
-        self.touch_content(&mut node)?;
-        self.store_node(node)
+        self.edit(|fs| {
+            let mut node = fs.writable_node(inode)?;
+            fs.write_node(&mut node, offset_bytes, wide(bytes.len()), &mut &*bytes)?;
+            fs.touch_content(&mut node)?;
+            fs.store_node(node)
+        })
     }
 
     /// Writes the next `len_bytes` bytes of `source` into the regular file `inode` from `offset_bytes` on; the file grows
@@ -50,8 +52,10 @@ impl Fs {
     /// # Errors
     /// As [`Fs::write_at`].
     pub fn append(&mut self, inode: InodeNo, bytes: &[u8]) -> Result<(), ExtError> {
-        let len_bytes = self.regular_node(inode)?.size_in_bytes();
-        self.write_at(inode, len_bytes, bytes)
+        self.edit(|fs| {
+            let len_bytes = fs.regular_node(inode)?.size_in_bytes();
+            fs.write_at(inode, len_bytes, bytes)
+        })
     }
 
     /// Makes `bytes` the whole content of the regular file `inode`.
@@ -72,12 +76,14 @@ impl Fs {
         source: &mut dyn Read,
         len_bytes: u64,
     ) -> Result<(), ExtError> {
-        let mut node = self.writable_node(inode)?;
-        self.cut_content(&mut node, 0)?;
-        node.set_size_in_bytes(0);
-        self.write_node(&mut node, 0, len_bytes, source)?;
-        self.touch_content(&mut node)?;
-        self.store_node(node)
+        self.edit(|fs| {
+            let mut node = fs.writable_node(inode)?;
+            fs.cut_content(&mut node, 0)?;
+            node.set_size_in_bytes(0);
+            fs.write_node(&mut node, 0, len_bytes, source)?;
+            fs.touch_content(&mut node)?;
+            fs.store_node(node)
+        })
     }
 
     /// Sets the length of the regular file `inode`; what is new reads as zero and takes no space.
@@ -85,21 +91,23 @@ impl Fs {
     /// # Errors
     /// [`ExtError::TooLarge`]; [`ExtError::WrongKind`].
     pub fn truncate(&mut self, inode: InodeNo, len_bytes: u64) -> Result<(), ExtError> {
-        let mut node = self.writable_node(inode)?;
-        let old_len = node.size_in_bytes();
-        if node.has_flag(FLAG_INLINE_DATA) && self.resize_inline(&mut node, len_bytes)? {
-        } else if len_bytes < old_len {
-            self.cut_content(&mut node, len_bytes)?;
-            let map = self.file_map(&node)?;
-            self.zero_tail(&map, len_bytes)?;
-            node.set_size_in_bytes(len_bytes);
-        } else {
-            let map = self.file_map(&node)?;
-            self.zero_tail(&map, old_len)?;
-            self.grow_size(&mut node, len_bytes)?;
-        }
-        self.touch_content(&mut node)?;
-        self.store_node(node)
+        self.edit(|fs| {
+            let mut node = fs.writable_node(inode)?;
+            let old_len = node.size_in_bytes();
+            if node.has_flag(FLAG_INLINE_DATA) && fs.resize_inline(&mut node, len_bytes)? {
+            } else if len_bytes < old_len {
+                fs.cut_content(&mut node, len_bytes)?;
+                let map = fs.file_map(&node)?;
+                fs.zero_tail(&map, len_bytes)?;
+                node.set_size_in_bytes(len_bytes);
+            } else {
+                let map = fs.file_map(&node)?;
+                fs.zero_tail(&map, old_len)?;
+                fs.grow_size(&mut node, len_bytes)?;
+            }
+            fs.touch_content(&mut node)?;
+            fs.store_node(node)
+        })
     }
 
     /// The regular file `inode`, if its content may be changed.
@@ -139,6 +147,8 @@ impl Fs {
         if offset_bytes > old_len {
             self.zero_tail(&old, old_len)?;
         }
+        self.check_space(&old, offset_bytes, end_bytes)?;
+        self.note_change();
         let runs = self.back_range(node, &old, offset_bytes, end_bytes)?;
         let map = if runs == old.runs() {
             old
@@ -148,6 +158,22 @@ impl Fs {
         self.copy_in(&map, offset_bytes, end_bytes, source)?;
         if end_bytes > old_len {
             self.grow_size(node, end_bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses to begin what there are not enough free blocks for.
+    fn check_space(&self, map: &FileMap, from_bytes: u64, to_bytes: u64) -> Result<(), ExtError> {
+        let block_bytes = u64::from(self.block_size().bytes());
+        let first = from_bytes.checked_div(block_bytes).unwrap_or(0);
+        let end = self.block_size().blocks_for(to_bytes);
+        let held = map.runs().iter().fold(0_u64, |sum, run| {
+            let (start, stop) = (first.max(run.file_block.into()), end.min(run.end()));
+            sum.saturating_add(stop.saturating_sub(start))
+        });
+        let needed = end.saturating_sub(first).saturating_sub(held);
+        if needed > self.superblock.free_blocks_count() {
+            return Err(self.no_space(needed));
         }
         Ok(())
     }
@@ -209,7 +235,7 @@ impl Fs {
         );
         let goal = match before {
             Some(run) => run.start.plus(u64::from(place.saturating_sub(run.file_block))),
-            None => self.inode_goal(node.number()),
+            None => self.inode_goal(node),
         };
         let (start, count) = self.allocate_blocks(goal, room.min(gap))?;
         let run = Run {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use mln_image::base::{FileKind, GuestPath, Timestamp};
 use mln_image::block::Overlay;
-use mln_image::ext::{ExtError, Follow, Fs, InodeNo, NewNode};
+use mln_image::ext::{ExtError, Follow, Fs, InodeNo, NewNode, SpecialFile};
 use proptest::prelude::*;
 
 use super::model::{Id, Model, Refused, Time, join};
 use super::operation::{Name, Operation, Pick, content};
+use crate::support::layouts::Layout;
 
 /// What both sides say to a step.
 type Outcome = Result<(), TestCaseError>;
@@ -19,6 +20,7 @@ pub(super) struct Subject {
     fs: Fs,
     model: Model,
     now: Time,
+    can_grow: bool,
 }
 
 /// A file that was picked: its path, its parent and its name, and what it is.
@@ -30,13 +32,14 @@ struct Picked {
 }
 
 impl Subject {
-    pub(super) fn new(overlay: Arc<Overlay>, model: Model) -> Self {
+    pub(super) fn new(overlay: Arc<Overlay>, model: Model, layout: &Layout) -> Self {
         let now = (1_750_000_000, 123_456_789);
         Self {
             fs: open(&overlay, now),
             overlay,
             model,
             now,
+            can_grow: layout.can_grow(),
         }
     }
 
@@ -73,6 +76,11 @@ impl Subject {
             Operation::Chmod { path, mode } => self.chmod(*path, *mode),
             Operation::Chown { path, uid, gid } => self.chown(*path, *uid, *gid),
             Operation::Utimes { path, mtime } => self.utimes(*path, *mtime),
+            Operation::Mknod { parent, name, kind } => self.mknod(*parent, *name, *kind),
+            Operation::Xattr { path, name, len } => {
+                self.xattr(*path, *name, len.map(|len| content(step, len)))
+            }
+            Operation::Grow { .. } if !self.can_grow => Ok(()),
             Operation::Grow { more_bytes } => {
                 let len_bytes = self.fs.superblock().len_bytes() + more_bytes;
                 let blocks = len_bytes / u64::from(self.fs.block_size().bytes());
@@ -142,8 +150,8 @@ impl Subject {
     fn crowd(&mut self, parent: Pick, step: usize, count: usize) -> Outcome {
         let (path, parent) = self.directory(parent);
         let directory = self.inode(&path);
-        // The image has some 16000 inodes, and a sequence may have many crowds.
-        for number in 0..count.min(14_000_usize.saturating_sub(self.model.len())) {
+        // The smallest image has some 6000 inodes, and a sequence may have many crowds.
+        for number in 0..count.min(4_500_usize.saturating_sub(self.model.len())) {
             let name = format!("one of {count} files made in step {step}: {number}");
             let made = self.fs.create_file(directory, name.as_bytes(), node(0o600));
             let modelled = self.model.create(parent, name.as_bytes(), 0o600, self.now);
@@ -221,7 +229,7 @@ impl Subject {
         let Some(file) = self.anything(path) else {
             return Ok(());
         };
-        self.model.chmod(file.id, mode);
+        self.model.chmod(file.id, mode, self.now);
         agree(self.fs.set_mode(self.inode(&file.path), mode), Ok(()))
     }
 
@@ -229,7 +237,7 @@ impl Subject {
         let Some(file) = self.anything(path) else {
             return Ok(());
         };
-        self.model.chown(file.id, uid, gid);
+        self.model.chown(file.id, uid, gid, self.now);
         agree(self.fs.set_owner(self.inode(&file.path), uid, gid), Ok(()))
     }
 
@@ -237,9 +245,58 @@ impl Subject {
         let Some(file) = self.anything(path) else {
             return Ok(());
         };
-        self.model.set_mtime(file.id, mtime);
+        self.model.set_mtime(file.id, mtime, self.now);
         let time = timestamp(mtime);
         agree(self.fs.set_times(self.inode(&file.path), time, time), Ok(()))
+    }
+
+    fn mknod(&mut self, parent: Pick, name: Name, kind: u8) -> Outcome {
+        let (path, parent) = self.directory(parent);
+        let directory = self.inode(&path);
+        let (special, kind, numbers) = match kind {
+            0 => (SpecialFile::CharDevice(1, 3), FileKind::CharDevice, "1:3"),
+            1 => (
+                SpecialFile::BlockDevice(259, 70_000),
+                FileKind::BlockDevice,
+                "259:70000",
+            ),
+            2 => (SpecialFile::Fifo, FileKind::Fifo, ""),
+            _ => (SpecialFile::Socket, FileKind::Socket, ""),
+        };
+        let made = self.fs.mknod(directory, &name.bytes(), special, node(0o640));
+        let modelled = self
+            .model
+            .mknod(parent, &name.bytes(), kind, numbers.to_owned(), self.now);
+        agree(made.map(drop), modelled.map(drop))
+    }
+
+    /// Sets or removes an attribute of a file or directory; whether there is room for it only the engine knows.
+    fn xattr(&mut self, path: Pick, name: u8, value: Option<Vec<u8>>) -> Outcome {
+        let names = [
+            "user.one",
+            "user.second name",
+            "trusted.three",
+            "security.four",
+            "user.5",
+        ];
+        let name = names[usize::from(name)];
+        let Some(file) = self.anything(path) else {
+            return Ok(());
+        };
+        if !matches!(self.model.kind(file.id), FileKind::Regular | FileKind::Directory) {
+            return Ok(());
+        }
+        let inode = self.inode(&file.path);
+        let result = match &value {
+            Some(value) => self.fs.set_xattr(inode, name.as_bytes(), value),
+            None => self.fs.remove_xattr(inode, name.as_bytes()),
+        };
+        if matches!(result, Err(ExtError::NoXattrRoom { .. })) && value.is_some() {
+            return Ok(());
+        }
+        agree(result, Ok(()))?;
+        self.model.set_xattr(file.id, name, value, self.now);
+        Ok(())
     }
 
     fn directory(&self, pick: Pick) -> (Vec<u8>, Id) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mln_image::base::FileKind;
 
+use crate::support::snapshot::{Facts, Snapshot, shown};
 use crate::support::{Content, Node, Tree};
 
 /// An inode of the model.
@@ -22,6 +23,8 @@ struct Inode {
     uid: u32,
     gid: u32,
     mtime: Time,
+    ctime: Time,
+    xattrs: BTreeMap<String, Vec<u8>>,
     body: Body,
 }
 
@@ -34,6 +37,8 @@ enum Body {
         parent: Id,
     },
     Symlink(String),
+    /// A device, a pipe or a socket, and the numbers of a device.
+    Special(FileKind, String),
 }
 
 /// The operation may not be done; nothing has changed.
@@ -49,12 +54,12 @@ pub(super) struct Model {
 
 impl Model {
     /// A model with nothing but a root directory like `root`, and `lost+found` like `lost_found`.
-    pub(super) fn new(tree: &Tree) -> Self {
+    pub(super) fn new(tree: &Snapshot) -> Self {
         let mut model = Self {
             inodes: BTreeMap::new(),
             next: 1,
         };
-        let root = &tree.0[b"/".as_slice()];
+        let root = &tree.0[b"".as_slice()];
         let entries = BTreeMap::new();
         model.inodes.insert(
             ROOT,
@@ -66,7 +71,7 @@ impl Model {
                 },
             ),
         );
-        let lost_found = &tree.0[b"/lost+found".as_slice()];
+        let lost_found = &tree.0[b"lost+found".as_slice()];
         let entries = BTreeMap::new();
         let id = model.add(like(
             lost_found,
@@ -112,6 +117,7 @@ impl Model {
             Body::File(_) => FileKind::Regular,
             Body::Directory { .. } => FileKind::Directory,
             Body::Symlink(_) => FileKind::Symlink,
+            Body::Special(kind, _) => kind,
         }
     }
 
@@ -163,13 +169,39 @@ impl Model {
             return Err(Refused);
         }
         self.enter(parent, name, id, now);
+        self.inodes.get_mut(&id).unwrap().ctime = now;
         Ok(())
+    }
+
+    /// A device, a pipe or a socket.
+    pub(super) fn mknod(
+        &mut self,
+        parent: Id,
+        name: &[u8],
+        kind: FileKind,
+        numbers: String,
+        now: Time,
+    ) -> Result<Id, Refused> {
+        self.make(parent, name, 0o640, now, Body::Special(kind, numbers))
+    }
+
+    /// Sets or removes an attribute.
+    pub(super) fn set_xattr(&mut self, id: Id, name: &str, value: Option<Vec<u8>>, now: Time) {
+        let inode = self.inodes.get_mut(&id).unwrap();
+        if inode.xattrs.get(name) == value.as_ref() {
+            return;
+        }
+        inode.ctime = now;
+        match value {
+            Some(value) => inode.xattrs.insert(name.to_owned(), value),
+            None => inode.xattrs.remove(name),
+        };
     }
 
     /// Writes from `offset` on; a gap before it reads as zero.
     pub(super) fn write(&mut self, id: Id, offset: usize, bytes: &[u8], now: Time) {
         let inode = self.inodes.get_mut(&id).unwrap();
-        inode.mtime = now;
+        (inode.mtime, inode.ctime) = (now, now);
         if let Body::File(content) = &mut inode.body {
             let end = offset + bytes.len();
             if content.len() < end {
@@ -181,23 +213,25 @@ impl Model {
 
     pub(super) fn truncate(&mut self, id: Id, len: usize, now: Time) {
         let inode = self.inodes.get_mut(&id).unwrap();
-        inode.mtime = now;
+        (inode.mtime, inode.ctime) = (now, now);
         if let Body::File(content) = &mut inode.body {
             content.resize(len, 0);
         }
     }
 
-    pub(super) fn chmod(&mut self, id: Id, mode: u16) {
-        self.inodes.get_mut(&id).unwrap().mode = mode;
-    }
-
-    pub(super) fn chown(&mut self, id: Id, uid: u32, gid: u32) {
+    pub(super) fn chmod(&mut self, id: Id, mode: u16, now: Time) {
         let inode = self.inodes.get_mut(&id).unwrap();
-        (inode.uid, inode.gid) = (uid, gid);
+        (inode.mode, inode.ctime) = (mode, now);
     }
 
-    pub(super) fn set_mtime(&mut self, id: Id, mtime: Time) {
-        self.inodes.get_mut(&id).unwrap().mtime = mtime;
+    pub(super) fn chown(&mut self, id: Id, uid: u32, gid: u32, now: Time) {
+        let inode = self.inodes.get_mut(&id).unwrap();
+        (inode.uid, inode.gid, inode.ctime) = (uid, gid, now);
+    }
+
+    pub(super) fn set_mtime(&mut self, id: Id, mtime: Time, now: Time) {
+        let inode = self.inodes.get_mut(&id).unwrap();
+        (inode.mtime, inode.ctime) = (mtime, now);
     }
 
     pub(super) fn unlink(&mut self, parent: Id, name: &[u8], now: Time) -> Result<(), Refused> {
@@ -245,6 +279,7 @@ impl Model {
         }
         self.leave(old_parent, old_name, now);
         self.enter(new_parent, new_name, id, now);
+        self.inodes.get_mut(&id).unwrap().ctime = now;
         if let Body::Directory { parent, .. } = &mut self.inodes.get_mut(&id).unwrap().body {
             *parent = new_parent;
         }
@@ -264,7 +299,7 @@ impl Model {
                 content: match &inode.body {
                     Body::File(bytes) => Content::of(bytes),
                     Body::Symlink(target) => Content::Target(target.clone()),
-                    Body::Directory { .. } => Content::Nothing,
+                    Body::Directory { .. } | Body::Special(..) => Content::Nothing,
                 },
             }
         };
@@ -274,6 +309,53 @@ impl Model {
                 .map(|(path, id)| (path, node(id)))
                 .collect(),
         )
+    }
+
+    /// The model as the kernel should see it, times cut to seconds where inodes have no room for more.
+    pub(super) fn snapshot(&self, has_nanoseconds: bool) -> Snapshot {
+        let paths = self.paths();
+        let mut links: BTreeMap<Id, u64> = BTreeMap::new();
+        for (_, id) in &paths {
+            *links.entry(*id).or_default() += 1;
+        }
+        let facts = paths.into_iter().map(|(path, id)| {
+            let path = path.strip_prefix(b"/").unwrap().to_vec();
+            (path, self.facts(id, links[&id], has_nanoseconds))
+        });
+        Snapshot(facts.collect())
+    }
+
+    fn facts(&self, id: Id, links: u64, has_nanoseconds: bool) -> Facts {
+        let inode = &self.inodes[&id];
+        let cut = |(seconds, nanoseconds): Time| (seconds, if has_nanoseconds { nanoseconds } else { 0 });
+        let below = |entries: &BTreeMap<Vec<u8>, Id>| {
+            let children = entries
+                .values()
+                .filter(|child| self.kind(**child) == FileKind::Directory);
+            u64::try_from(children.count()).unwrap()
+        };
+        let (len, content, links_count) = match &inode.body {
+            Body::File(bytes) => (bytes.len(), shown(bytes), links),
+            Body::Symlink(target) => (target.len(), target.clone(), links),
+            Body::Special(_, numbers) => (0, numbers.clone(), links),
+            Body::Directory { entries, .. } => (0, String::new(), 2 + below(entries)),
+        };
+        Facts {
+            kind: self.kind(id),
+            mode: inode.mode,
+            uid: inode.uid,
+            gid: inode.gid,
+            links_count,
+            mtime: cut(inode.mtime),
+            ctime: cut(inode.ctime),
+            len_bytes: u64::try_from(len).unwrap(),
+            content,
+            xattrs: inode
+                .xattrs
+                .iter()
+                .map(|(name, value)| (name.clone(), shown(value)))
+                .collect(),
+        }
     }
 
     fn is_within(&self, mut id: Id, ancestor: Id) -> bool {
@@ -297,6 +379,8 @@ impl Model {
             uid: 0,
             gid: 0,
             mtime: now,
+            ctime: now,
+            xattrs: BTreeMap::new(),
             body,
         });
         self.enter(parent, name, id, now);
@@ -312,13 +396,15 @@ impl Model {
 
     fn enter(&mut self, parent: Id, name: &[u8], id: Id, now: Time) {
         self.entries_mut(parent).insert(name.to_vec(), id);
-        self.set_mtime(parent, now);
+        self.set_mtime(parent, now, now);
     }
 
     /// Takes the name away; an inode without names stays in the map, where nobody finds it.
     fn leave(&mut self, parent: Id, name: &[u8], now: Time) {
-        self.entries_mut(parent).remove(name);
-        self.set_mtime(parent, now);
+        if let Some(id) = self.entries_mut(parent).remove(name) {
+            self.inodes.get_mut(&id).unwrap().ctime = now;
+        }
+        self.set_mtime(parent, now, now);
     }
 
     fn entries_mut(&mut self, id: Id) -> &mut BTreeMap<Vec<u8>, Id> {
@@ -329,12 +415,14 @@ impl Model {
     }
 }
 
-fn like(node: &Node, body: Body) -> Inode {
+fn like(facts: &Facts, body: Body) -> Inode {
     Inode {
-        mode: node.mode,
-        uid: node.uid,
-        gid: node.gid,
-        mtime: node.mtime,
+        mode: facts.mode,
+        uid: facts.uid,
+        gid: facts.gid,
+        mtime: facts.mtime,
+        ctime: facts.ctime,
+        xattrs: BTreeMap::new(),
         body,
     }
 }

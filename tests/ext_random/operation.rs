@@ -112,6 +112,18 @@ pub(super) enum Operation {
         path: Pick,
         mtime: Time,
     },
+    /// A device, a pipe or a socket.
+    Mknod {
+        parent: Pick,
+        name: Name,
+        kind: u8,
+    },
+    /// An attribute set, or removed if there is no length.
+    Xattr {
+        path: Pick,
+        name: u8,
+        len: Option<usize>,
+    },
     /// A longer file system.
     Grow {
         more_bytes: u64,
@@ -157,7 +169,7 @@ fn mode() -> impl Strategy<Value = u16> {
 
 /// At least one byte; mostly short, sometimes long enough for indirect blocks of the second order at 1 KiB blocks.
 fn len() -> impl Strategy<Value = usize> {
-    prop_oneof![5 => 1_usize..200, 4 => 1_usize..20_000, 1 => 200_000_usize..700_000]
+    prop_oneof![5 => 1_usize..200, 4 => 1_usize..20_000, 1 => 100_000_usize..500_000]
 }
 
 /// Near the beginning, or far out, so that a hole stays before it and larger blocks reach the second order too.
@@ -167,7 +179,17 @@ fn offset() -> impl Strategy<Value = usize> {
 
 /// Enough names for a hash tree; sometimes, at 1 KiB blocks, for a second level of it.
 fn count() -> impl Strategy<Value = usize> {
-    prop_oneof![4 => 100_usize..500, 1 => 1_500_usize..3_000]
+    prop_oneof![9 => 20_usize..200, 1 => 800_usize..1_200]
+}
+
+/// Short values lie in the inode, longer ones in a block, the longest nowhere or in inodes of their own.
+fn xattr_len() -> impl Strategy<Value = Option<usize>> {
+    prop_oneof![
+        2 => Just(None),
+        4 => (0_usize..80).prop_map(Some),
+        3 => (80_usize..900).prop_map(Some),
+        1 => (900_usize..9_000).prop_map(Some),
+    ]
 }
 
 fn mtime() -> impl Strategy<Value = Time> {
@@ -186,6 +208,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(parent, name, len)| Operation::Symlink { parent, name, len }),
         2 => (pick(), pick(), name()).prop_map(|(file, parent, name)| Operation::Link { file, parent, name }),
         3 => pick().prop_map(|from| Operation::Unlink { from }),
+        1 => (pick(), name(), 0_u8..4).prop_map(|(parent, name, kind)| Operation::Mknod { parent, name, kind }),
     ];
     let directories = prop_oneof![
         5 => (pick(), name(), mode()).prop_map(|(parent, name, mode)| Operation::Mkdir { parent, name, mode }),
@@ -198,6 +221,8 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         (pick(), mode()).prop_map(|(path, mode)| Operation::Chmod { path, mode }),
         (pick(), any::<u32>(), any::<u32>()).prop_map(|(path, uid, gid)| Operation::Chown { path, uid, gid }),
         (pick(), mtime()).prop_map(|(path, mtime)| Operation::Utimes { path, mtime }),
+        (pick(), 0_u8..5, xattr_len()).prop_map(|(path, name, len)| Operation::Xattr { path, name, len }),
+        (pick(), 0_u8..5, xattr_len()).prop_map(|(path, name, len)| Operation::Xattr { path, name, len }),
     ];
     let whole = prop_oneof![
         (0_u64..24 << 20).prop_map(|more_bytes| Operation::Grow { more_bytes }),

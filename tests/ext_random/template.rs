@@ -7,21 +7,25 @@ use std::sync::Arc;
 
 use mln_image::block::{BlockDevice, Delta, MemoryDevice, UNIT_BYTES};
 
-use crate::support::{Mkfs, Tree};
+use crate::support::Mounted;
+use crate::support::layouts::Layout;
+use crate::support::snapshot::Snapshot;
 
 /// An image made by mke2fs.
 pub(super) struct Template {
     device: Arc<dyn BlockDevice>,
     /// The units that hold anything but zeros, with their offsets.
     units: Vec<(u64, Vec<u8>)>,
-    pub(super) tree: Tree,
-    pub(super) has_nanoseconds: bool,
+    pub(super) tree: Snapshot,
 }
 
 impl Template {
-    pub(super) fn new(mkfs: &Mkfs, directory: &Path) -> Self {
+    pub(super) fn new(layout: &Layout, directory: &Path) -> Self {
         let image = directory.join("template");
-        mkfs.make(&image, None);
+        layout.mkfs(super::LEN_BYTES).make(&image, None);
+        let mounted = Mounted::read_only(&image, layout.driver());
+        let tree = Snapshot::by_kernel(mounted.path());
+        drop(mounted);
         let bytes = std::fs::read(&image).unwrap();
         let units = (0..)
             .step_by(UNIT_BYTES)
@@ -30,10 +34,9 @@ impl Template {
             .map(|(offset, unit)| (offset, unit.to_vec()))
             .collect();
         Self {
-            tree: Tree::read(&image),
+            tree,
             units,
             device: Arc::new(MemoryDevice::from_bytes(bytes)),
-            has_nanoseconds: mkfs.has_nanoseconds(),
         }
     }
 

@@ -38,6 +38,25 @@ impl Layout {
         !["project", "casefold", "mmp"].iter().any(|name| self.has(name)) && self.block_size <= 4096
     }
 
+    /// Whether `ext4-view` reads it.
+    pub(crate) fn is_for_second_reader(&self) -> bool {
+        !["inline_data", "ea_inode", "meta_bg", "none"]
+            .iter()
+            .any(|name| self.has(name))
+    }
+
+    /// Whether there are blocks in reserve for more descriptors, and nothing that growing cannot do.
+    pub(crate) fn can_grow(&self) -> bool {
+        !["meta_bg", "sparse_super2", "^resize_inode", "none"]
+            .iter()
+            .any(|name| self.has(name))
+    }
+
+    /// Whether inodes have room for more than the seconds of their times.
+    pub(crate) fn has_nanoseconds(&self) -> bool {
+        self.inode_len_bytes > 128
+    }
+
     /// Whether `name` is among the features that were switched on.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.features.split(',').any(|feature| feature == name)

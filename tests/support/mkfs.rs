@@ -81,11 +81,6 @@ impl Mkfs {
         self.block_size.0.into()
     }
 
-    /// Whether inodes have room for more than the seconds of their times.
-    pub(crate) fn has_nanoseconds(&self) -> bool {
-        self.inode_len_bytes > 128
-    }
-
     /// Makes the image, filled with the files of `source` if one is given.
     pub(crate) fn make(&self, image: &Path, source: Option<&Path>) {
         File::create(image).unwrap().set_len(self.len_bytes).unwrap();

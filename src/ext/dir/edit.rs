@@ -64,12 +64,14 @@ impl Fs {
         target: InodeNo,
         kind: FileKind,
     ) -> Result<(), ExtError> {
+        self.note_change();
         self.directory_mut(inode)?.insert(name, (target, code_of(kind)))?;
         self.touch_directory(inode)
     }
 
     /// Takes an entry out of the directory `inode`.
     pub(crate) fn remove_entry(&mut self, inode: InodeNo, name: &[u8]) -> Result<(), ExtError> {
+        self.note_change();
         self.directory_mut(inode)?.remove(name)?;
         self.touch_directory(inode)
     }
@@ -172,10 +174,9 @@ impl Fs {
         }
         while end(&runs) < count {
             let file_block = end(&runs);
-            let goal = runs.last().map_or_else(
-                || self.inode_goal(node.number()),
-                |run| run.start.plus(run.count.into()),
-            );
+            let goal = runs
+                .last()
+                .map_or_else(|| self.inode_goal(node), |run| run.start.plus(run.count.into()));
             let (start, taken) = self.allocate_blocks(goal, count.saturating_sub(file_block))?;
             push(
                 &mut runs,

@@ -13,7 +13,7 @@ use crate::ext::error::ExtError;
 use crate::ext::fs::Fs;
 use crate::ext::inode::{FLAG_EXTENTS, FLAG_HUGE_FILE, Node};
 use crate::ext::raw::{RawExtent, RawExtentHeader, RawExtentIndex};
-use crate::ext::types::{FsBlock, InodeNo, index, split64, wide};
+use crate::ext::types::{FsBlock, index, split64, wide};
 
 /// A tree while it is built.
 struct Builder<'a> {
@@ -38,7 +38,7 @@ impl Fs {
         let before = old.all_blocks();
         let goal = runs
             .first()
-            .map_or_else(|| self.inode_goal(node.number()), |run| run.start);
+            .map_or_else(|| self.inode_goal(node), |run| run.start);
         let mut builder = Builder {
             fs: self,
             node,
@@ -81,14 +81,6 @@ impl Fs {
         }
         node.set_blocks_field(count);
         Ok(())
-    }
-
-    /// Where the first block of an inode had best lie: in the inode's group.
-    pub(crate) fn inode_goal(&self, inode: InodeNo) -> FsBlock {
-        let geometry = self.superblock.geometry();
-        geometry
-            .group_of_inode(inode)
-            .map_or(FsBlock(0), |(group, _)| geometry.group_start(group))
     }
 }
 

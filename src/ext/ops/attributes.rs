@@ -12,12 +12,14 @@ impl Fs {
     /// # Errors
     /// [`ExtError::NotInUse`].
     pub fn set_mode(&mut self, inode: InodeNo, mode: u16) -> Result<(), ExtError> {
-        let mut node = self.used_node(inode)?;
-        let kind = node
-            .kind()
-            .ok_or_else(|| ExtError::corrupt(Place::Inode(inode), "mode", "a kind", "none"))?;
-        node.set_mode(kind, mode);
-        self.store_changed(node)
+        self.edit(|fs| {
+            let mut node = fs.used_node(inode)?;
+            let kind = node
+                .kind()
+                .ok_or_else(|| ExtError::corrupt(Place::Inode(inode), "mode", "a kind", "none"))?;
+            node.set_mode(kind, mode);
+            fs.store_changed(node)
+        })
     }
 
     /// Sets the owner and the group of `inode`.
@@ -25,9 +27,11 @@ impl Fs {
     /// # Errors
     /// [`ExtError::NotInUse`].
     pub fn set_owner(&mut self, inode: InodeNo, uid: u32, gid: u32) -> Result<(), ExtError> {
-        let mut node = self.used_node(inode)?;
-        node.set_owner(uid, gid);
-        self.store_changed(node)
+        self.edit(|fs| {
+            let mut node = fs.used_node(inode)?;
+            node.set_owner(uid, gid);
+            fs.store_changed(node)
+        })
     }
 
     /// Sets the times of the last reading and the last change of content of `inode`. An inode without room for them
@@ -36,10 +40,12 @@ impl Fs {
     /// # Errors
     /// [`ExtError::NotInUse`].
     pub fn set_times(&mut self, inode: InodeNo, atime: Timestamp, mtime: Timestamp) -> Result<(), ExtError> {
-        let mut node = self.used_node(inode)?;
-        node.set_time(TimeField::Access, atime);
-        node.set_time(TimeField::Modification, mtime);
-        self.store_changed(node)
+        self.edit(|fs| {
+            let mut node = fs.used_node(inode)?;
+            node.set_time(TimeField::Access, atime);
+            node.set_time(TimeField::Modification, mtime);
+            fs.store_changed(node)
+        })
     }
 
     /// Sets all four times of `inode` to `time`, as if nothing had happened to it since.

@@ -14,6 +14,17 @@ use crate::ext::types::{InodeNo, wide};
 /// The bytes of fields behind the first 128 that a new inode has, unless the superblock wishes for more.
 const EXTRA_LEN: u16 = 32;
 
+/// New nodes belong to the project of this directory.
+const FLAG_PROJINHERIT: u32 = 0x2000_0000;
+/// The flags that a node takes over from its directory, as the kernel has it: secure and undeletable, compressed or
+/// not, synchronous, without dump, access time or tail, journalled, DAX, and those of directories alone.
+const FLAGS_INHERITED: u32 =
+    0x1 | 0x2 | 0x4 | 0x8 | 0x40 | 0x80 | 0x400 | 0x4000 | 0x8000 | 0x200_0000 | FLAGS_OF_DIRECTORIES;
+/// Those that only a directory has: synchronous names, and the project's.
+const FLAGS_OF_DIRECTORIES: u32 = 0x1_0000 | FLAG_PROJINHERIT;
+/// Those that even a link or a device has: no dump, no access time.
+const FLAGS_OF_ALL: u32 = 0x40 | 0x80;
+
 impl Fs {
     /// Makes an empty regular file in `directory`.
     ///
@@ -25,8 +36,10 @@ impl Fs {
         name: &[u8],
         new: NewNode,
     ) -> Result<InodeNo, ExtError> {
-        let node = self.new_node(directory, name, FileKind::Regular, new)?;
-        self.enter(directory, name, node, FileKind::Regular)
+        self.edit(|fs| {
+            let node = fs.new_node(directory, name, FileKind::Regular, new)?;
+            fs.enter(directory, name, node, FileKind::Regular)
+        })
     }
 
     /// Makes an empty directory in `directory`.
@@ -34,26 +47,28 @@ impl Fs {
     /// # Errors
     /// As [`Fs::create_file`]; [`ExtError::TooManyLinks`].
     pub fn mkdir(&mut self, directory: InodeNo, name: &[u8], new: NewNode) -> Result<InodeNo, ExtError> {
-        self.check_new_name(directory, name)?;
-        self.add_parent_link(directory)?;
-        let mut node = self.new_node(directory, name, FileKind::Directory, new)?;
-        node.raw_mut().i_links_count.set(2);
-        if node.has_flag(FLAG_INLINE_DATA) {
-            put_empty_directory(&mut node, directory)?;
-            return self.enter(directory, name, node, FileKind::Directory);
-        }
-        let block = self.allocate_block(self.inode_goal(node.number()))?;
-        let run = Run {
-            file_block: 0,
-            count: 1,
-            start: block,
-            is_unwritten: false,
-        };
-        self.store_map(&mut node, FileMap::default(), vec![run])?;
-        node.set_size_in_bytes(self.block_size().bytes().into());
-        let bytes = self.first_directory_block(&node, directory);
-        self.put_block(block, bytes);
-        self.enter(directory, name, node, FileKind::Directory)
+        self.edit(|fs| {
+            fs.check_new_name(directory, name)?;
+            fs.add_parent_link(directory)?;
+            let mut node = fs.new_node(directory, name, FileKind::Directory, new)?;
+            node.raw_mut().i_links_count.set(2);
+            if node.has_flag(FLAG_INLINE_DATA) {
+                put_empty_directory(&mut node, directory)?;
+                return fs.enter(directory, name, node, FileKind::Directory);
+            }
+            let block = fs.allocate_block(fs.inode_goal(&node))?;
+            let run = Run {
+                file_block: 0,
+                count: 1,
+                start: block,
+                is_unwritten: false,
+            };
+            fs.store_map(&mut node, FileMap::default(), vec![run])?;
+            node.set_size_in_bytes(fs.block_size().bytes().into());
+            let bytes = fs.first_directory_block(&node, directory);
+            fs.put_block(block, bytes);
+            fs.enter(directory, name, node, FileKind::Directory)
+        })
     }
 
     /// Makes a symbolic link to `target` in `directory`. A link has mode 0777, whatever `new` says.
@@ -68,23 +83,25 @@ impl Fs {
         target: &[u8],
         new: NewNode,
     ) -> Result<InodeNo, ExtError> {
-        let most = self.block_size().buffer_len().min(4096);
-        if target.is_empty() || target.len() >= most || target.contains(&0) {
-            return Err(ExtError::InvalidName {
-                name: String::from_utf8_lossy(target).into_owned(),
-            });
-        }
-        let mut node = self.new_node(directory, name, FileKind::Symlink, NewNode { mode: 0o777, ..new })?;
-        if wide(target.len()) < FAST_LINK_LEN {
-            for (to, from) in node.raw_mut().i_block.iter_mut().zip(target) {
-                *to = *from;
+        self.edit(|fs| {
+            let most = fs.block_size().buffer_len().min(4096);
+            if target.is_empty() || target.len() >= most || target.contains(&0) {
+                return Err(ExtError::InvalidName {
+                    name: String::from_utf8_lossy(target).into_owned(),
+                });
             }
-        } else {
-            self.set_extents(&mut node);
-            self.write_node(&mut node, 0, wide(target.len()), &mut &*target)?;
-        }
-        node.set_size_in_bytes(wide(target.len()));
-        self.enter(directory, name, node, FileKind::Symlink)
+            let mut node = fs.new_node(directory, name, FileKind::Symlink, NewNode { mode: 0o777, ..new })?;
+            if wide(target.len()) < FAST_LINK_LEN {
+                for (to, from) in node.raw_mut().i_block.iter_mut().zip(target) {
+                    *to = *from;
+                }
+            } else {
+                fs.set_extents(&mut node);
+                fs.write_node(&mut node, 0, wide(target.len()), &mut &*target)?;
+            }
+            node.set_size_in_bytes(wide(target.len()));
+            fs.enter(directory, name, node, FileKind::Symlink)
+        })
     }
 
     /// Makes a device node, a named pipe or a socket in `directory`.
@@ -98,17 +115,19 @@ impl Fs {
         special: SpecialFile,
         new: NewNode,
     ) -> Result<InodeNo, ExtError> {
-        let (kind, device) = match special {
-            SpecialFile::CharDevice(major, minor) => (FileKind::CharDevice, Some((major, minor))),
-            SpecialFile::BlockDevice(major, minor) => (FileKind::BlockDevice, Some((major, minor))),
-            SpecialFile::Fifo => (FileKind::Fifo, None),
-            SpecialFile::Socket => (FileKind::Socket, None),
-        };
-        let mut node = self.new_node(directory, name, kind, new)?;
-        if let Some((major, minor)) = device {
-            node.set_device(major, minor);
-        }
-        self.enter(directory, name, node, kind)
+        self.edit(|fs| {
+            let (kind, device) = match special {
+                SpecialFile::CharDevice(major, minor) => (FileKind::CharDevice, Some((major, minor))),
+                SpecialFile::BlockDevice(major, minor) => (FileKind::BlockDevice, Some((major, minor))),
+                SpecialFile::Fifo => (FileKind::Fifo, None),
+                SpecialFile::Socket => (FileKind::Socket, None),
+            };
+            let mut node = fs.new_node(directory, name, kind, new)?;
+            if let Some((major, minor)) = device {
+                node.set_device(major, minor);
+            }
+            fs.enter(directory, name, node, kind)
+        })
     }
 
     /// Makes `name` in `directory` a further name of the file `inode`.
@@ -116,19 +135,21 @@ impl Fs {
     /// # Errors
     /// [`ExtError::WrongKind`] for a directory; [`ExtError::Exists`], [`ExtError::TooManyLinks`].
     pub fn link(&mut self, inode: InodeNo, directory: InodeNo, name: &[u8]) -> Result<(), ExtError> {
-        self.check_new_name(directory, name)?;
-        let kind = self.inode(inode)?.kind;
-        if kind == FileKind::Directory {
-            return Err(ExtError::WrongKind {
-                inode,
-                expected: "a file",
-            });
-        }
-        let mut node = self.node(inode)?;
-        self.add_link(&mut node)?;
-        node.set_time(TimeField::Change, self.edit_time()?);
-        self.store_node(node)?;
-        self.add_entry(directory, name, inode, kind)
+        self.edit(|fs| {
+            fs.check_new_name(directory, name)?;
+            let kind = fs.inode(inode)?.kind;
+            if kind == FileKind::Directory {
+                return Err(ExtError::WrongKind {
+                    inode,
+                    expected: "a file",
+                });
+            }
+            let mut node = fs.node(inode)?;
+            fs.add_link(&mut node)?;
+            node.set_time(TimeField::Change, fs.edit_time()?);
+            fs.store_node(node)?;
+            fs.add_entry(directory, name, inode, kind)
+        })
     }
 
     /// Refuses a name that is not one, or that `directory` has already.
@@ -153,9 +174,11 @@ impl Fs {
         new: NewNode,
     ) -> Result<Node, ExtError> {
         self.check_new_name(directory, name)?;
+        let parent = self.node(directory)?;
         let now = self.edit_time()?;
-        let number = self.allocate_inode(directory, kind == FileKind::Directory)?;
+        let number = self.allocate_inode(directory, name, kind == FileKind::Directory)?;
         let mut node = self.blank_node(number);
+        self.inherit(&mut node, &parent, kind);
         node.set_mode(kind, new.mode);
         node.set_owner(new.uid, new.gid);
         node.raw_mut().i_links_count.set(1);
@@ -172,6 +195,20 @@ impl Fs {
             self.set_extents(&mut node);
         }
         Ok(node)
+    }
+
+    /// Gives a new node the flags that it has from its directory, and the project.
+    fn inherit(&self, node: &mut Node, parent: &Node, kind: FileKind) {
+        let kept = match kind {
+            FileKind::Directory => FLAGS_INHERITED,
+            FileKind::Regular => FLAGS_INHERITED & !FLAGS_OF_DIRECTORIES,
+            _ => FLAGS_OF_ALL,
+        };
+        node.set_flag(parent.flags() & kept, true);
+        let project = parent.project().filter(|_| parent.has_flag(FLAG_PROJINHERIT));
+        if let Some(project) = project.filter(|_| self.superblock.features().has(feature::PROJECT)) {
+            node.set_project(project);
+        }
     }
 
     /// An inode of zeros, but for the length of the fields behind the first 128 bytes.

@@ -14,22 +14,24 @@ impl Fs {
     /// # Errors
     /// [`ExtError::NotFound`]; [`ExtError::WrongKind`] for a directory.
     pub fn unlink(&mut self, directory: InodeNo, name: &[u8]) -> Result<(), ExtError> {
-        let inode = self.target(directory, name)?;
-        let mut node = self.used_node(inode)?;
-        if node.is_directory() {
-            return Err(ExtError::WrongKind {
-                inode,
-                expected: "a file",
-            });
-        }
-        self.remove_entry(directory, name)?;
-        let links = node.links_count().saturating_sub(1);
-        if links == 0 {
-            return self.delete_node(node);
-        }
-        node.raw_mut().i_links_count.set(links);
-        node.set_time(TimeField::Change, self.edit_time()?);
-        self.store_node(node)
+        self.edit(|fs| {
+            let inode = fs.target(directory, name)?;
+            let mut node = fs.used_node(inode)?;
+            if node.is_directory() {
+                return Err(ExtError::WrongKind {
+                    inode,
+                    expected: "a file",
+                });
+            }
+            fs.remove_entry(directory, name)?;
+            let links = node.links_count().saturating_sub(1);
+            if links == 0 {
+                return fs.delete_node(node);
+            }
+            node.raw_mut().i_links_count.set(links);
+            node.set_time(TimeField::Change, fs.edit_time()?);
+            fs.store_node(node)
+        })
     }
 
     /// Removes an empty directory.
@@ -37,14 +39,16 @@ impl Fs {
     /// # Errors
     /// [`ExtError::NotFound`]; [`ExtError::NotEmpty`]; [`ExtError::WrongKind`] for anything but a directory.
     pub fn rmdir(&mut self, directory: InodeNo, name: &[u8]) -> Result<(), ExtError> {
-        let inode = self.target(directory, name)?;
-        let node = self.directory_node(inode)?;
-        if !self.directory_mut(inode)?.is_empty() {
-            return Err(ExtError::NotEmpty { inode });
-        }
-        self.remove_entry(directory, name)?;
-        self.drop_parent_link(directory)?;
-        self.delete_node(node)
+        self.edit(|fs| {
+            let inode = fs.target(directory, name)?;
+            let node = fs.directory_node(inode)?;
+            if !fs.directory_mut(inode)?.is_empty() {
+                return Err(ExtError::NotEmpty { inode });
+            }
+            fs.remove_entry(directory, name)?;
+            fs.drop_parent_link(directory)?;
+            fs.delete_node(node)
+        })
     }
 
     /// Removes a file, or a directory with everything below it.
@@ -52,33 +56,35 @@ impl Fs {
     /// # Errors
     /// [`ExtError::NotFound`]; [`ExtError::Corrupt`].
     pub fn remove_tree(&mut self, directory: InodeNo, name: &[u8]) -> Result<(), ExtError> {
-        let mut pending = vec![(directory, name.to_vec())];
-        let mut steps = 0_u64;
-        while let Some((parent, name)) = pending.pop() {
-            // A damaged directory may hold itself: a sound tree has no more steps than two for each inode's names.
-            steps = steps.saturating_add(1);
-            if steps > u64::from(self.superblock.geometry().inodes_count).saturating_mul(4) {
-                let place = crate::ext::error::Place::Inode(parent);
-                return Err(ExtError::corrupt(place, "directory tree", "an end", "a loop"));
+        self.edit(|fs| {
+            let mut pending = vec![(directory, name.to_vec())];
+            let mut steps = 0_u64;
+            while let Some((parent, name)) = pending.pop() {
+                // A damaged directory may hold itself: a sound tree has no more steps than two for each inode's names.
+                steps = steps.saturating_add(1);
+                if steps > u64::from(fs.superblock.geometry().inodes_count).saturating_mul(4) {
+                    let place = crate::ext::error::Place::Inode(parent);
+                    return Err(ExtError::corrupt(place, "directory tree", "an end", "a loop"));
+                }
+                let inode = fs.target(parent, &name)?;
+                if fs.inode(inode)?.kind != FileKind::Directory {
+                    fs.unlink(parent, &name)?;
+                    continue;
+                }
+                let below: Vec<_> = fs
+                    .directory_mut(inode)?
+                    .names()
+                    .map(|(name, _)| name.to_vec())
+                    .collect();
+                if below.is_empty() {
+                    fs.rmdir(parent, &name)?;
+                } else {
+                    pending.push((parent, name));
+                    pending.extend(below.into_iter().map(|name| (inode, name)));
+                }
             }
-            let inode = self.target(parent, &name)?;
-            if self.inode(inode)?.kind != FileKind::Directory {
-                self.unlink(parent, &name)?;
-                continue;
-            }
-            let below: Vec<_> = self
-                .directory_mut(inode)?
-                .names()
-                .map(|(name, _)| name.to_vec())
-                .collect();
-            if below.is_empty() {
-                self.rmdir(parent, &name)?;
-            } else {
-                pending.push((parent, name));
-                pending.extend(below.into_iter().map(|name| (inode, name)));
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// The inode that `name` stands for.

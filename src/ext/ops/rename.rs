@@ -15,40 +15,42 @@ impl Fs {
     /// [`ExtError::NotFound`]; [`ExtError::NotEmpty`], [`ExtError::WrongKind`] where the new name cannot be replaced;
     /// [`ExtError::IntoItself`] for a directory that would become its own parent.
     pub fn rename(&mut self, from: (InodeNo, &[u8]), to: (InodeNo, &[u8])) -> Result<(), ExtError> {
-        let (from_directory, from_name) = from;
-        let (to_directory, to_name) = to;
-        check_name(to_name)?;
-        self.check_names(to_directory)?;
-        let inode = self.target(from_directory, from_name)?;
-        let kind = self.inode(inode)?.kind;
-        let is_directory = kind == FileKind::Directory;
-        let replaced = self.find_target(to_directory, to_name)?.map(|(inode, _)| inode);
-        if replaced == Some(inode) {
-            return Ok(());
-        }
-        if is_directory {
-            self.check_not_below(inode, to_directory)?;
-        }
-        if is_directory && from_directory != to_directory {
-            // The entry for its parent is one of its names.
-            self.check_names(inode)?;
-        }
-        if let Some(replaced) = replaced {
-            self.make_way(to_directory, to_name, replaced, is_directory)?;
-        }
-        let moves_up = is_directory && from_directory != to_directory;
-        if moves_up {
-            self.add_parent_link(to_directory)?;
-        }
-        self.remove_entry(from_directory, from_name)?;
-        self.add_entry(to_directory, to_name, inode, kind)?;
-        if moves_up {
-            self.directory_mut(inode)?.set_parent(to_directory);
-            self.drop_parent_link(from_directory)?;
-        }
-        let mut node = self.node(inode)?;
-        node.set_time(TimeField::Change, self.edit_time()?);
-        self.store_node(node)
+        self.edit(|fs| {
+            let (from_directory, from_name) = from;
+            let (to_directory, to_name) = to;
+            check_name(to_name)?;
+            fs.check_names(to_directory)?;
+            let inode = fs.target(from_directory, from_name)?;
+            let kind = fs.inode(inode)?.kind;
+            let is_directory = kind == FileKind::Directory;
+            let replaced = fs.find_target(to_directory, to_name)?.map(|(inode, _)| inode);
+            if replaced == Some(inode) {
+                return Ok(());
+            }
+            if is_directory {
+                fs.check_not_below(inode, to_directory)?;
+            }
+            if is_directory && from_directory != to_directory {
+                // The entry for its parent is one of its names.
+                fs.check_names(inode)?;
+            }
+            if let Some(replaced) = replaced {
+                fs.make_way(to_directory, to_name, replaced, is_directory)?;
+            }
+            let moves_up = is_directory && from_directory != to_directory;
+            if moves_up {
+                fs.add_parent_link(to_directory)?;
+            }
+            fs.remove_entry(from_directory, from_name)?;
+            fs.add_entry(to_directory, to_name, inode, kind)?;
+            if moves_up {
+                fs.directory_mut(inode)?.set_parent(to_directory);
+                fs.drop_parent_link(from_directory)?;
+            }
+            let mut node = fs.node(inode)?;
+            node.set_time(TimeField::Change, fs.edit_time()?);
+            fs.store_node(node)
+        })
     }
 
     /// Removes what stands at the new name.

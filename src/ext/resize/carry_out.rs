@@ -168,7 +168,8 @@ impl Fs {
 
     fn relink_inode(&mut self, inode: &Relinked, mut node: Node) -> Result<InodeNo, ExtError> {
         if inode.is_renumbered {
-            let number = self.allocate_inode(InodeNo::ROOT, node.is_directory())?;
+            let groups = self.superblock.geometry().groups();
+            let number = self.allocate_inode_among(groups, node.is_directory())?;
             node = Node::new(number, node.bytes().to_vec());
         }
         if !inode.map.runs().is_empty() {

@@ -20,13 +20,15 @@ impl Fs {
     /// [`ExtError::NoXattrRoom`] if it fits neither into the inode nor into one block, nor can have an inode of its own;
     /// [`ExtError::InvalidName`] for a name with an unknown beginning.
     pub fn set_xattr(&mut self, inode: InodeNo, name: &[u8], value: &[u8]) -> Result<(), ExtError> {
-        let (index, rest) = split_name(name)?;
-        let new = Attribute {
-            index,
-            name: rest.to_vec(),
-            value: Value::Bytes(value.to_vec()),
-        };
-        self.change_xattrs(inode, name, Some(new))
+        self.edit(|fs| {
+            let (index, rest) = split_name(name)?;
+            let new = Attribute {
+                index,
+                name: rest.to_vec(),
+                value: Value::Bytes(value.to_vec()),
+            };
+            fs.change_xattrs(inode, name, Some(new))
+        })
     }
 
     /// Removes an extended attribute of `inode`, if it is there.
@@ -34,8 +36,10 @@ impl Fs {
     /// # Errors
     /// [`ExtError::InvalidName`] for a name with an unknown beginning.
     pub fn remove_xattr(&mut self, inode: InodeNo, name: &[u8]) -> Result<(), ExtError> {
-        split_name(name)?;
-        self.change_xattrs(inode, name, None)
+        self.edit(|fs| {
+            split_name(name)?;
+            fs.change_xattrs(inode, name, None)
+        })
     }
 
     /// Gives the attribute `name` another value: where it was, or in the inode, or in the block, or in an inode of its
@@ -46,6 +50,9 @@ impl Fs {
             inside: inode_attributes(&node)?,
             block: self.block_attributes(&node)?,
         };
+        if new.as_ref().is_some_and(|new| before.has(new)) {
+            return Ok(());
+        }
         let mut kept = before.clone();
         for list in [&mut kept.inside, &mut kept.block] {
             list.retain(|attribute| attribute.full_name() != name || attribute.is_data());
@@ -101,7 +108,7 @@ impl Fs {
         let Some(bytes) = encoded.filter(|_| !attributes.is_empty()) else {
             return Ok(());
         };
-        let block = self.allocate_block(self.inode_goal(node.number()))?;
+        let block = self.allocate_block(self.inode_goal(node))?;
         self.put_xattr_block(block, bytes);
         node.set_file_acl(Some(block));
         self.count_blocks(node, 0, 1)
@@ -175,6 +182,11 @@ struct Lists {
 }
 
 impl Lists {
+    /// Whether the attribute is there with just this value.
+    fn has(&self, attribute: &Attribute) -> bool {
+        self.inside.contains(attribute) || self.block.contains(attribute)
+    }
+
     /// The lists with one attribute more, in the inode if it fits there, else in the block; `None` if it fits nowhere.
     fn with(mut self, node: &Node, block_size: BlockSize, new: Attribute) -> Option<Self> {
         self.inside.push(new);

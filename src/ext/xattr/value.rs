@@ -31,7 +31,7 @@ impl Fs {
         if !self.superblock.features().has(feature::EA_INODE) || value.len() > LONGEST || value.is_empty() {
             return Ok(None);
         }
-        let number = self.allocate_inode(owner.number(), false)?;
+        let number = self.allocate_inode(owner.number(), name, false)?;
         let mut node = self.blank_node(number);
         node.set_mode(FileKind::Regular, 0o600);
         node.copy_owner(owner);
