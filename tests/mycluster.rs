@@ -3,8 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use mln_image::base::atomic::{self, Durability};
+
+use crate::support::bakery::Bakery;
 use crate::support::plugins::{loaded, registry};
+use crate::support::{ExtKind, debugfs, e2fsck_clean};
 use mln_image::project::{graph, show};
 
 /// The project of the article, typed by hand; only the path of the include is another one.
@@ -93,4 +98,58 @@ fn a_picture_has_every_host_once_and_is_well_formed() {
     let dot = graph::dot(&project);
     assert_eq!(dot.matches(" -- ").count(), 90);
     assert_eq!(dot.matches("subgraph cluster_").count(), 45);
+}
+
+#[test]
+fn the_printed_cluster_bakes_to_ninety_images() {
+    let bakery = Bakery::with_template(ExtKind::Ext3);
+    let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+    fs::copy(recipes.join("servers.txt"), bakery.path("servers.txt")).unwrap();
+    let project = bakery.path("mycluster.mln");
+    atomic::write(&project, MYCLUSTER.as_bytes(), Durability::NoSync).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_mln-image"))
+        .env_clear()
+        .env("HOME", bakery.path(""))
+        .arg("-P")
+        .arg(bakery.path("projects"))
+        .arg("-T")
+        .arg(bakery.path("templates"))
+        .arg("-F")
+        .arg(bakery.path("files"))
+        .args(["bake", "--no-sync", "--verify", "none"])
+        .args(["--template", "ubuntu_mpi_tourque.ext3=small.ext3"])
+        .arg(&project)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let manifest = fs::read(bakery.baked("mycluster", "manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let hosts = manifest["hosts"].as_array().unwrap();
+    assert_eq!(hosts.len(), 90);
+    for (place, host) in hosts.iter().enumerate() {
+        assert_eq!(host["name"], format!("node{}", place + 1));
+        assert_eq!(
+            host["service_host"],
+            format!("mln{}.vlab.iu.hio.no", place / 2 + 1)
+        );
+        e2fsck_clean(&bakery.baked("mycluster", &format!("node{}/root.img", place + 1)));
+    }
+    let cat = |node: u32, file: &str| {
+        let image = bakery.baked("mycluster", &format!("node{node}/root.img"));
+        debugfs(&image, &format!("cat {file}"))
+    };
+    assert_eq!(cat(1, "/var/spool/torque/server_priv/nodes").lines().count(), 90);
+    assert!(cat(1, "/etc/exports").starts_with("/home node2(rw,root_squash) node3("));
+    assert_eq!(cat(90, "/var/spool/torque/server_name"), "node1\n");
+    assert_eq!(cat(90, "/etc/auto.home"), "* node1:/home/&\n");
+    let interfaces = cat(90, "/etc/network/interfaces");
+    assert!(
+        interfaces.contains("128.39.73.239") && interfaces.contains("128.39.73.1\n"),
+        "{interfaces}"
+    );
+    assert_eq!(cat(90, "/etc/hostname"), "node90\n");
 }
