@@ -303,7 +303,7 @@ impl Fs {
     }
 
     /// The block bitmap of a group that was never used: only metadata is marked.
-    fn initial_block_bitmap(&self, group: GroupNo) -> Bitmap {
+    pub(crate) fn initial_block_bitmap(&self, group: GroupNo) -> Bitmap {
         let geometry = self.superblock.geometry();
         let start = geometry.group_start(group);
         let bits = geometry.group_blocks(group);

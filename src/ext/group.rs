@@ -48,7 +48,7 @@ pub struct GroupDescriptor {
 /// The descriptors of all groups, as they lie on disk.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupTable {
-    /// Shared until something changes: the file systems of many overlays have the same template.
+    /// Shared until something changes: the file systems of many overlays have the same base.
     bytes: Arc<Vec<u8>>,
     descriptor_len: usize,
     dirty: Vec<bool>,

@@ -150,10 +150,18 @@ impl Operation {
 
 /// The bytes that a step writes: no two steps write the same.
 pub(super) fn content(step: usize, len: usize) -> Vec<u8> {
-    (0..len)
-        .map(|index| u8::try_from((index * 7 + index / 253 + step * 31) % 255 + 1).unwrap())
-        .collect()
+    let mut bytes = vec![0; len];
+    for (row, piece) in bytes.chunks_mut(PERIOD.len()).enumerate() {
+        piece.copy_from_slice(&PERIOD[..piece.len()]);
+        let stamp = [step, row].map(|number| u8::try_from(number % 255 + 1).unwrap());
+        let stamped = piece.len().min(stamp.len());
+        piece[..stamped].copy_from_slice(&stamp[..stamped]);
+    }
+    bytes
 }
+
+/// What every piece of content consists of, but for its beginning.
+const PERIOD: &[u8; 60] = b"the quick brown fox jumps over the lazy dog 0123456789 +-*/!";
 
 fn pick() -> impl Strategy<Value = Pick> {
     any::<u16>().prop_map(Pick)

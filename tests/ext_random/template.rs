@@ -27,10 +27,11 @@ impl Template {
         let tree = Snapshot::by_kernel(mounted.path());
         drop(mounted);
         let bytes = std::fs::read(&image).unwrap();
+        let zeros = [0; UNIT_BYTES];
         let units = (0..)
             .step_by(UNIT_BYTES)
             .zip(bytes.chunks(UNIT_BYTES))
-            .filter(|(_, unit)| unit.iter().any(|byte| *byte != 0))
+            .filter(|(_, unit)| !zeros.starts_with(unit))
             .map(|(offset, unit)| (offset, unit.to_vec()))
             .collect();
         Self {

@@ -61,6 +61,15 @@ impl Image {
         image
     }
 
+    /// The same without files.
+    pub(super) fn bare(options: &str, len_bytes: u64) -> Self {
+        let image = Self::empty();
+        let source = image.directory.path().join("source");
+        fs::create_dir(&source).unwrap();
+        image.make(options, len_bytes, &source);
+        image
+    }
+
     /// An image in which a sparse file of `extents` extents lies behind room that is free.
     pub(super) fn with_extents(options: &str, extents: u64) -> Self {
         let image = Self::empty();

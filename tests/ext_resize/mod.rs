@@ -9,11 +9,12 @@ mod images;
 mod matrix;
 
 use std::fs;
+use std::ops::Range;
 
-use mln_image::ext::{ExtError, Fs};
+use mln_image::ext::{ExtError, Fs, GroupNo, InodeNo, NewNode};
 
 use self::images::{Image, MIB, layouts};
-use crate::support::{Mounted, debugfs_write, e2fsck_clean, sha256};
+use crate::support::{Mounted, debugfs, debugfs_write, e2fsck_clean, sha256};
 
 #[test]
 fn too_short_a_length_is_refused_with_the_least_and_nothing_changes() {
@@ -39,6 +40,67 @@ fn too_short_a_length_is_refused_with_the_least_and_nothing_changes() {
     let report = image.resize(minimum).unwrap();
     assert_eq!(report.new_blocks, minimum);
     image.judge("shrunk to the minimum");
+}
+
+#[test]
+fn a_blank_group_that_gets_a_file_in_place_of_a_descriptor_is_no_longer_blank() {
+    let image = Image::bare(
+        "-t ext4 -b 1024 -g 512 -J size=1 -O ^flex_bg,^resize_inode",
+        24 * MIB,
+    );
+    let node = NewNode {
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+    };
+    // The groups of directories in the root follow from their names: one beyond the new end is wanted.
+    let name = (0..1000).map(|number| format!("{number}")).find(|name| {
+        let mut fs = image.open();
+        let inode = fs.mkdir(InodeNo::ROOT, name.as_bytes(), node).unwrap();
+        let per_group = fs.superblock().geometry().inodes_per_group;
+        (inode.get() - 1) / per_group > 40
+    });
+    let mut fs = image.open();
+    let directory = fs.mkdir(InodeNo::ROOT, name.unwrap().as_bytes(), node).unwrap();
+    // They move to the first free blocks: the descriptors' that the first group no longer needs, then the next one's.
+    for name in [b"one", b"two"] {
+        let file = fs.create_file(directory, name, node).unwrap();
+        fs.append(file, &[1; 1024]).unwrap();
+    }
+    let file = fs.create_file(InodeNo::ROOT, b"full", node).unwrap();
+    while fs.group(GroupNo(0)).unwrap().free_blocks_count > 0 {
+        fs.append(file, &[7; 1024]).unwrap();
+    }
+    fs.commit().unwrap();
+    drop(fs);
+    image.judge("a full first group");
+    image.resize(30 * 512 + 1).unwrap();
+    image.judge("fewer blocks of descriptors");
+    let owner = debugfs(&image.path(), "icheck 516");
+    assert!(!owner.contains("<block not found>"), "{owner}");
+}
+
+#[test]
+fn what_lies_behind_the_new_end_is_moved_and_counted() {
+    for options in ["-t ext4 -b 1024", "-t ext3 -b 1024", "-t ext4 -b 4096"] {
+        let image = Image::with_extents(options, 500);
+        let tree = image.tree();
+        let fs = image.open();
+        let minimum = fs.minimum_blocks().unwrap();
+        let end_bytes = minimum * u64::from(fs.block_size().bytes());
+        let behind = |used: &Range<u64>| used.end.max(end_bytes) - used.start.max(end_bytes);
+        let lost_bytes: u64 = fs.used_ranges().unwrap().iter().map(behind).sum();
+        assert!(lost_bytes > 0, "{options}: all lies before the new end already");
+        drop(fs);
+        let report = image.resize(minimum).unwrap();
+        // Copies of descriptors are not moved but made anew.
+        assert!(
+            report.moved_blocks > 0,
+            "{options}: {lost_bytes} bytes lay behind"
+        );
+        image.judge(options);
+        assert!(image.tree() == tree, "{options}");
+    }
 }
 
 #[test]

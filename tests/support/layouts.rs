@@ -40,9 +40,20 @@ impl Layout {
 
     /// Whether `ext4-view` reads it.
     pub(crate) fn is_for_second_reader(&self) -> bool {
-        !["inline_data", "ea_inode", "meta_bg", "none"]
-            .iter()
-            .any(|name| self.has(name))
+        // It wants the upper half of an inode's checksum, which the oldest inodes have no room for.
+        let has_half_checksums =
+            self.kind == ExtKind::Ext4 && self.inode_len_bytes == 128 && !self.has("^metadata_csum");
+        let features_unknown_to_it = [
+            "inline_data",
+            "ea_inode",
+            "meta_bg",
+            "large_dir",
+            "mmp",
+            "casefold",
+            "^filetype",
+            "none",
+        ];
+        !has_half_checksums && !features_unknown_to_it.iter().any(|name| self.has(name))
     }
 
     /// Whether there are blocks in reserve for more descriptors, and nothing that growing cannot do.

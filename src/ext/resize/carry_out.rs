@@ -129,7 +129,10 @@ impl Fs {
             };
             let is_same = known.bytes() == bitmap.bytes() && known.bits() == bitmap.bits();
             let is_last = group == last && plan.layout.superblock.features().has_group_checksums();
-            if !is_same || is_last || known.is_dirty() {
+            // What was a descriptor and is a file's now looks the same in the bitmap, but the group is no longer blank.
+            let is_blank = self.groups.get(group)?.flags & BLOCK_UNINIT == 0
+                || self.initial_block_bitmap(group).bytes() == bitmap.bytes();
+            if !is_same || is_last || !is_blank || known.is_dirty() {
                 self.block_bitmaps.insert(group, bitmap);
             }
             if self.groups.get(group)?.free_blocks_count != free {

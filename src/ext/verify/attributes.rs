@@ -14,6 +14,7 @@ use crate::ext::fs::Fs;
 use crate::ext::inode::Node;
 use crate::ext::raw::{RawXattrEntry, RawXattrHeader};
 use crate::ext::types::{FsBlock, InodeNo, index};
+use crate::ext::xattr::value_users;
 
 const MAGIC: u32 = 0xEA02_0000;
 const PLACE_CHECKSUM: usize = 0x10;
@@ -32,7 +33,9 @@ pub(super) fn judge_inode(
         && u32::from_le_bytes(*magic) == MAGIC
     {
         judge_entries(place, entries, entries, report);
-        count_values(&values(entries), &mut census.value_users);
+        let values = values(entries);
+        mapped.add(value_blocks(fs, &values));
+        count_values(&inodes(&values), &mut census.value_users);
     }
     let Some(block) = node.file_acl() else {
         return;
@@ -41,7 +44,10 @@ pub(super) fn judge_inode(
         report.add(place, "block of attributes", "a block of the file system", block);
         return;
     }
-    mapped.blocks_count = mapped.blocks_count.saturating_add(1);
+    mapped.add(1);
+    // What cannot be read is found when the block is judged.
+    let bytes = fs.read_block(block).unwrap_or_default();
+    mapped.add(value_blocks(fs, &values(behind_header(&bytes))));
     match census.attribute_blocks.entry(block) {
         Entry::Occupied(mut known) => {
             let count = known.get_mut();
@@ -104,18 +110,37 @@ fn judge_entries(place: Place, entries: &[u8], values: &[u8], report: &mut Repor
 
 /// The inodes in which a block of attributes has values.
 pub(super) fn block_values(bytes: &[u8]) -> Vec<InodeNo> {
-    values(bytes.get(size_of::<RawXattrHeader>()..).unwrap_or_default())
+    inodes(&values(behind_header(bytes)))
 }
 
-/// The inodes in which a list of attributes has values.
-fn values(entries: &[u8]) -> Vec<InodeNo> {
+fn behind_header(block: &[u8]) -> &[u8] {
+    block.get(size_of::<RawXattrHeader>()..).unwrap_or_default()
+}
+
+fn inodes(values: &[(InodeNo, u32)]) -> Vec<InodeNo> {
+    values.iter().map(|(inode, _)| *inode).collect()
+}
+
+/// The blocks that count as taken by an owner of `values`: those of values whose users are counted.
+fn value_blocks(fs: &Fs, values: &[(InodeNo, u32)]) -> u64 {
+    let counted = values.iter().filter(|(inode, _)| {
+        let node = fs.node(*inode);
+        node.is_ok_and(|node| value_users(&node) > 0)
+    });
+    counted.fold(0, |sum, (_, len)| {
+        sum.saturating_add(fs.block_size().blocks_for((*len).into()))
+    })
+}
+
+/// The inodes in which a list of attributes has values, and how long each is in bytes.
+fn values(entries: &[u8]) -> Vec<(InodeNo, u32)> {
     let mut found = Vec::new();
     let mut rest = entries;
     while rest.first_chunk::<4>().is_some_and(|word| *word != [0; 4]) {
         let Ok((entry, after)) = RawXattrEntry::ref_from_prefix(rest) else {
             break;
         };
-        found.extend(InodeNo::new(entry.e_value_inum.get()));
+        found.extend(InodeNo::new(entry.e_value_inum.get()).map(|inode| (inode, entry.e_value_size.get())));
         let name_len = usize::from(entry.e_name_len).next_multiple_of(4);
         rest = after.get(name_len..).unwrap_or_default();
     }

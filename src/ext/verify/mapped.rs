@@ -32,6 +32,13 @@ pub(super) struct Mapped {
     pub(super) places: BTreeMap<u32, FsBlock>,
 }
 
+impl Mapped {
+    /// Counts further blocks.
+    pub(super) fn add(&mut self, count: u64) {
+        self.blocks_count = self.blocks_count.saturating_add(count);
+    }
+}
+
 impl MapWalk<'_> {
     pub(super) fn place(&self) -> Place {
         Place::Inode(self.inode)

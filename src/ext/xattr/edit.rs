@@ -6,6 +6,7 @@ use super::BLOCK_HEADER_LEN;
 use super::inside::store_in_inode;
 use super::parse::{Attribute, Hashes, Value, encode};
 use super::{MAGIC, inode_attributes, split_name};
+use crate::base::FileKind;
 use crate::ext::error::ExtError;
 use crate::ext::feature;
 use crate::ext::fs::Fs;
@@ -71,6 +72,7 @@ impl Fs {
         if after.inside != before.inside && !store_in_inode(&mut node, &after.inside) {
             return Err(no_room(inode, name));
         }
+        let held = self.value_blocks(&[&before.inside[..], &before.block].concat())?;
         self.count_values(&before.inside, &after.inside)?;
         if after.block != before.block {
             // What others share stays theirs, and what it uses too.
@@ -78,6 +80,8 @@ impl Fs {
             self.count_values(mine, &after.block)?;
             self.store_in_block(&mut node, &after.block)?;
         }
+        let holds = self.value_blocks(&[after.inside, after.block].concat())?;
+        self.count_blocks(&mut node, held, holds)?;
         self.superblock_has_xattrs()?;
         self.store_changed(node)
     }
@@ -88,6 +92,10 @@ impl Fs {
         let Value::Bytes(bytes) = &new.value else {
             return Err(no_room());
         };
+        // A short link that seems to take blocks would be read as a long one.
+        if node.kind() == Some(FileKind::Symlink) {
+            return Err(no_room());
+        }
         // Before the inode is made, a stand-in of the same length tells whether its entry has room.
         let stand_in = Attribute {
             value: Value::Bytes(Vec::new()),

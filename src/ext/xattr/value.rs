@@ -56,6 +56,20 @@ impl Fs {
         }))
     }
 
+    /// The blocks that values in inodes of their own add to those that an owner of `attributes` takes: each owner counts
+    /// a value that it shares whole. Values without a count of users, as Lustre made them, are not counted.
+    pub(super) fn value_blocks(&self, attributes: &[Attribute]) -> Result<u64, ExtError> {
+        let mut sum = 0_u64;
+        for attribute in attributes {
+            if let Value::Inode { inode, len, .. } = attribute.value
+                && value_users(&self.node(inode)?) > 0
+            {
+                sum = sum.saturating_add(self.block_size().blocks_for(len.into()));
+            }
+        }
+        Ok(sum)
+    }
+
     /// Counts the users of inodes with values: those in `after` come, those in `before` go. An inode without users goes
     /// too.
     pub(super) fn count_values(&mut self, before: &[Attribute], after: &[Attribute]) -> Result<(), ExtError> {
