@@ -40,6 +40,7 @@ mod guest_effects;
 mod guest_families;
 mod guest_files;
 mod guest_identity;
+mod guest_labels;
 mod guest_names;
 mod guest_network;
 mod guest_startup;

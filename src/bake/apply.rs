@@ -2,12 +2,14 @@
 //!
 //! An edit names a state, so what is there already is kept as far as the state allows: a file that only gets another
 //! content keeps its inode, mode, owner and extended attributes; a directory keeps its entries. Links on the way are
-//! followed inside the image; directories that are missing on the way are made, 0755 and root's.
+//! followed inside the image; directories that are missing on the way are made, 0755 and root's. In an image with
+//! security labels new files get theirs.
 
 use std::fs::File;
 
 use super::error::HostError;
 use super::guest_view::ExtView;
+use super::labels::Labels;
 use crate::base::{FileKind, GuestPath, PathError};
 use crate::edit::{Attributes, Change, Content, Edit, EditList, GuestView as _};
 use crate::ext::{ExtError, Follow, Fs, Inode, InodeNo, NewNode};
@@ -20,12 +22,15 @@ const DIRECTORY_MODE: u16 = 0o755;
 
 /// Carries out `edits` in order. Until the file system is committed, only contents of files reach the device.
 pub(super) fn apply(fs: &mut Fs, edits: &EditList) -> Result<(), HostError> {
-    edits.iter().try_for_each(|edit| apply_edit(fs, edit))
+    let labels = Labels::of(fs)?;
+    edits
+        .iter()
+        .try_for_each(|edit| apply_edit(fs, labels.as_ref(), edit))
 }
 
 /// Gives one path its state.
-fn apply_edit(fs: &mut Fs, edit: &Edit) -> Result<(), HostError> {
-    let mut place = Place::find(fs, &edit.path)?;
+fn apply_edit(fs: &mut Fs, labels: Option<&Labels>, edit: &Edit) -> Result<(), HostError> {
+    let mut place = Place::find(fs, labels, &edit.path)?;
     match &edit.change {
         Change::File { content, attributes } => place.put_file(content, *attributes),
         Change::Directory { attributes } => place.put_directory(*attributes),
@@ -37,6 +42,7 @@ fn apply_edit(fs: &mut Fs, edit: &Edit) -> Result<(), HostError> {
 /// A path that is being edited, its parent found.
 struct Place<'a> {
     fs: &'a mut Fs,
+    labels: Option<&'a Labels>,
     path: &'a GuestPath,
     /// The path's directory with no links on the way; it may not exist yet.
     parent: GuestPath,
@@ -47,12 +53,13 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn find(fs: &'a mut Fs, path: &'a GuestPath) -> Result<Self, HostError> {
+    fn find(fs: &'a mut Fs, labels: Option<&'a Labels>, path: &'a GuestPath) -> Result<Self, HostError> {
         let parent = path.parent().unwrap_or_else(GuestPath::root);
         let parent = ExtView(fs).resolve(&parent)?;
         let present = inode_at(fs, path, Follow::NotLast)?;
         Ok(Self {
             fs,
+            labels,
             path,
             parent,
             name: path.file_name().unwrap_or(b"/"),
@@ -70,7 +77,9 @@ impl<'a> Place<'a> {
             _ => {
                 let (parent, name) = (self.make_way()?, self.name);
                 let new = new_node(attributes, FILE_MODE);
-                self.run(|fs| fs.create_file(parent, name, new))?
+                let node = self.run(|fs| fs.create_file(parent, name, new))?;
+                self.label(parent, node)?;
+                node
             }
         };
         match content {
@@ -98,7 +107,8 @@ impl<'a> Place<'a> {
             None => {
                 let (parent, name) = (self.make_way()?, self.name);
                 let new = new_node(attributes, DIRECTORY_MODE);
-                return self.run(|fs| fs.mkdir(parent, name, new)).map(drop);
+                let node = self.run(|fs| fs.mkdir(parent, name, new))?;
+                return self.label(parent, node);
             }
         };
         self.set_attributes(node, attributes)
@@ -120,7 +130,8 @@ impl<'a> Place<'a> {
         }
         let (parent, name) = (self.make_way()?, self.name);
         let new = new_node(attributes, 0);
-        self.run(|fs| fs.symlink(parent, name, target, new)).map(drop)
+        let node = self.run(|fs| fs.symlink(parent, name, target, new))?;
+        self.label(parent, node)
     }
 
     fn remove(&mut self) -> Result<(), HostError> {
@@ -156,8 +167,12 @@ impl<'a> Place<'a> {
                 .join(&name)
                 .expect("a component of a guest path can be joined to another");
             directory = match self.run(|fs| fs.find_entry(directory, &name))? {
-                None => self
-                    .run(|fs| fs.mkdir(directory, &name, new_node(Attributes::default(), DIRECTORY_MODE)))?,
+                None => {
+                    let new = new_node(Attributes::default(), DIRECTORY_MODE);
+                    let node = self.run(|fs| fs.mkdir(directory, &name, new))?;
+                    self.label_at(directory, node, &place)?;
+                    node
+                }
                 Some(node) => match self.run(|fs| fs.inode(node))?.kind {
                     FileKind::Directory => node,
                     kind => return Err(self.in_the_way(&place, kind)),
@@ -165,6 +180,22 @@ impl<'a> Place<'a> {
             };
         }
         Ok(directory)
+    }
+
+    /// Labels the path's new file.
+    fn label(&mut self, parent: InodeNo, node: InodeNo) -> Result<(), HostError> {
+        let name = self.name;
+        let path = self.parent.join(name);
+        let path = path.expect("a component of a guest path can be joined to another");
+        self.label_at(parent, node, &path)
+    }
+
+    /// Labels the new file `node` at `path`, which has no links on the way.
+    fn label_at(&mut self, parent: InodeNo, node: InodeNo, path: &GuestPath) -> Result<(), HostError> {
+        match self.labels {
+            Some(labels) => self.run(|fs| labels.give(fs, parent, (node, path))),
+            None => Ok(()),
+        }
     }
 
     fn set_attributes(&mut self, node: InodeNo, attributes: Attributes) -> Result<(), HostError> {

@@ -22,6 +22,7 @@ mod host_plan;
 mod identity;
 mod kept;
 mod key;
+mod labels;
 mod listing;
 mod manifest;
 mod merge;

@@ -13,6 +13,7 @@
 mod accounts;
 mod error;
 mod family;
+mod file_contexts;
 mod files;
 mod fstab;
 mod host_files;
@@ -29,6 +30,7 @@ mod text;
 mod warning;
 
 pub use error::GuestError;
+pub(crate) use file_contexts::FileContexts;
 pub use host_files::{HostFiles, HostFilesError, HostNode, HostNodeKind};
 pub use identity::{GuestIdentity, HostKey};
 pub use warning::GuestWarning;
