@@ -55,7 +55,7 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn find(fs: &'a mut Fs, labels: Option<&'a Labels>, path: &'a GuestPath) -> Result<Self, HostError> {
         let parent = path.parent().unwrap_or_else(GuestPath::root);
-        let parent = ExtView(fs).resolve(&parent)?;
+        let parent = ExtView::new(fs).resolve(&parent)?;
         let present = inode_at(fs, path, Follow::NotLast)?;
         Ok(Self {
             fs,

@@ -133,6 +133,17 @@ pub enum HostError {
         /// About the least that is possible.
         least: ByteSize,
     },
+    /// A file would lie hidden under another partition.
+    #[error(
+        "`{path}` lies on the EFI system partition, which the guest mounts at `{mount_point}`: files are written to the \
+         root file system alone"
+    )]
+    OnEsp {
+        /// The file.
+        path: GuestPath,
+        /// Where the guest mounts the partition.
+        mount_point: GuestPath,
+    },
     /// The file system could not be changed as a whole.
     #[error("cannot {action} the file system")]
     FileSystem {
@@ -241,6 +252,9 @@ impl HostError {
             Self::TooShort { least, .. } => vec![format!(
                 "ask for `size {least}` or more, or for `free_space 0M`, the smallest image that leaves some room"
             )],
+            Self::OnEsp { .. } => {
+                vec!["put it elsewhere, and let a `startup` command copy it there".to_owned()]
+            }
             Self::Interrupted { path } => {
                 vec![format!("`mln-image image info {}` completes it", path.display())]
             }

@@ -1,5 +1,8 @@
 //! A guest's files as `guest` wants to see them, read from an ext file system.
 
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
 use crate::base::{FileKind, GuestPath};
 use crate::edit::{GuestView, NodeInfo, ViewError, resolve_with};
 use crate::ext::{ExtError, Follow, Fs, Inode};
@@ -7,21 +10,79 @@ use crate::ext::{ExtError, Follow, Fs, Inode};
 /// The longest file that is read whole, in bytes. Whoever asks for a file has looked at its length.
 const LIMIT_BYTES: u64 = 64 << 20;
 
+/// How many paths are remembered of a template: hosts ask for the same few hundred.
+const KNOWN_PATHS: usize = 2048;
+
 /// The files of an ext file system.
 #[derive(Debug)]
-pub(super) struct ExtView<'a>(pub(super) &'a Fs);
+pub(super) struct ExtView<'a> {
+    fs: &'a Fs,
+    known: Option<&'a Known>,
+}
 
-impl ExtView<'_> {
+/// What was found at paths of a file system that does not change, for all who ask again.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    followed: Paths,
+    itself: Paths,
+}
+
+/// What is at each path.
+type Paths = RwLock<HashMap<GuestPath, Option<Inode>>>;
+
+impl<'a> ExtView<'a> {
+    /// The files of `fs` as they are at this moment.
+    pub(super) fn new(fs: &'a Fs) -> Self {
+        Self { fs, known: None }
+    }
+
+    /// The files of `fs`, which does not change as long as there is `known`.
+    pub(super) fn unchanging(fs: &'a Fs, known: &'a Known) -> Self {
+        Self {
+            fs,
+            known: Some(known),
+        }
+    }
+
+    /// The size of the file system's blocks.
+    pub(super) fn block_bytes(&self) -> u32 {
+        self.fs.block_size().bytes()
+    }
+
     /// What is at `path`, if anything is.
     fn find(&self, path: &GuestPath, follow: Follow) -> Result<Option<Inode>, ViewError> {
-        let found = self.0.lookup(path, follow);
+        let Some(known) = self.known else {
+            return self.look(path, follow);
+        };
+        let paths = match follow {
+            Follow::All => &known.followed,
+            Follow::NotLast => &known.itself,
+        };
+        let remembered = {
+            let paths = paths.read().unwrap_or_else(PoisonError::into_inner);
+            paths.get(path).cloned()
+        };
+        if let Some(found) = remembered {
+            return Ok(found);
+        }
+        let found = self.look(path, follow)?;
+        let mut paths = paths.write().unwrap_or_else(PoisonError::into_inner);
+        if paths.len() < KNOWN_PATHS {
+            paths.insert(path.clone(), found.clone());
+        }
+        Ok(found)
+    }
+
+    /// The same, from the file system.
+    fn look(&self, path: &GuestPath, follow: Follow) -> Result<Option<Inode>, ViewError> {
+        let found = self.fs.lookup(path, follow);
         let inode = match found {
             Ok(inode) => inode,
             Err(ExtError::LinkLoop { .. }) => return Err(ViewError::LinkLoop { path: path.clone() }),
             Err(source) => return Err(failed(path)(source)),
         };
         inode
-            .map(|inode| self.0.inode(inode).map_err(failed(path)))
+            .map(|inode| self.fs.inode(inode).map_err(failed(path)))
             .transpose()
     }
 }
@@ -30,7 +91,7 @@ impl GuestView for ExtView<'_> {
     fn read(&self, path: &GuestPath) -> Result<Option<Vec<u8>>, ViewError> {
         match self.find(path, Follow::All)? {
             Some(node) if node.kind == FileKind::Regular => {
-                let content = self.0.read_file(node.number, LIMIT_BYTES);
+                let content = self.fs.read_file(node.number, LIMIT_BYTES);
                 content.map(Some).map_err(failed(path))
             }
             _ => Ok(None),
@@ -51,7 +112,7 @@ impl GuestView for ExtView<'_> {
     fn read_link(&self, path: &GuestPath) -> Result<Option<Vec<u8>>, ViewError> {
         match self.find(path, Follow::NotLast)? {
             Some(node) if node.kind == FileKind::Symlink => {
-                self.0.read_link(node.number).map(Some).map_err(failed(path))
+                self.fs.read_link(node.number).map(Some).map_err(failed(path))
             }
             _ => Ok(None),
         }
@@ -64,7 +125,7 @@ impl GuestView for ExtView<'_> {
         if node.kind != FileKind::Directory {
             return Ok(None);
         }
-        let entries = self.0.read_dir(node.number).map_err(failed(path))?;
+        let entries = self.fs.read_dir(node.number).map_err(failed(path))?;
         let mut names: Vec<Vec<u8>> = entries.into_iter().map(|entry| entry.name).collect();
         names.sort();
         Ok(Some(names))

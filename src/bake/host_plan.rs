@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::error::HostError;
+use super::esp;
 use super::guest_view::ExtView;
 use super::host_files::FilesDirectory;
 use super::need::{self, Need};
@@ -106,7 +107,7 @@ pub(super) fn plan_host(
     source: &Source,
 ) -> Result<HostPlan, HostError> {
     let fs = source.fs();
-    let view = ExtView(fs);
+    let view = source.view();
     let root_partition = source.root().partition().map(|partition| partition.number);
     let files = FilesDirectory(request.files);
     let context = GuestContext {
@@ -122,6 +123,7 @@ pub(super) fn plan_host(
     if let Some(plugins) = request.plugins {
         plugins.configure(host.name.as_str(), &view, &mut configured.edits)?;
     }
+    esp::refuse(source, &view, &configured.edits)?;
     let template_len_bytes = source.template().len_bytes();
     let mut warnings: Vec<String> = configured.warnings.iter().map(ToString::to_string).collect();
     let format = format_of(request, host);

@@ -14,6 +14,7 @@ mod apply;
 mod closing;
 mod diff;
 mod error;
+mod esp;
 mod ground;
 mod group;
 mod guest_view;

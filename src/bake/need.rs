@@ -39,7 +39,7 @@ pub(super) struct Needed {
 
 /// Counts what `files` need in the file system that `view` shows.
 pub(super) fn count(view: &ExtView<'_>, files: &[FilePlan]) -> Result<Needed, HostError> {
-    let block_bytes = u64::from(view.0.block_size().bytes());
+    let block_bytes = u64::from(view.block_bytes());
     let (mut needed, mut given_back) = (Count::default(), Count::default());
     for file in files {
         let old = view.info(&file.path)?;

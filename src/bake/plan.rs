@@ -18,7 +18,6 @@ use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, Pa
 
 use super::diff::{FileDiff, diff};
 use super::error::{BakeError, HostError, HostFailure, gather};
-use super::guest_view::ExtView;
 use super::host_plan::{HostPlan, domain, plan_host};
 use super::identity::{Identity, IdentitySource};
 use super::network_files::Numbers;
@@ -35,7 +34,7 @@ use crate::store::Projects;
 use crate::template::Store;
 
 /// A usual [`Request::held_bytes`].
-pub const HELD_BYTES: usize = 16 << 20;
+pub const HELD_BYTES: usize = 4 << 20;
 
 /// What is to be baked, and from what.
 #[derive(Debug, Clone, Copy)]
@@ -251,7 +250,7 @@ impl<'a> Plan<'a> {
             return Ok(Vec::new());
         };
         let known = self.request.identity.source != IdentitySource::Drawn;
-        diff(&ExtView(outline.source.fs()), &host.edits, known)
+        diff(&outline.source.view(), &host.edits, known)
             .map_err(|error| self.broken(&host.name, error.into()))
     }
 

@@ -5,14 +5,18 @@ use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use super::error::HostError;
+use super::guest_view::{ExtView, Known};
 use crate::base::Timestamp;
 use crate::base::digest::Sha256Digest;
-use crate::block::{BlockDevice as _, Delta, FileDevice, Overlay, redo};
+use crate::block::{BlockDevice as _, Cached, Delta, FileDevice, Overlay, redo};
 use crate::disk::{DiskError, Root, find_root};
 use crate::ext::{ExtError, Fs, RecoveryReport};
 use crate::guest::RootFileSystem;
 use crate::image::{BaseImage, Ranges};
 use crate::template::{Store, Template};
+
+/// How many units of a template's metadata are kept in memory: 4 MiB.
+const CACHED_UNITS: usize = 1024;
 
 /// A template that hosts are baked from.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub(super) struct Source {
     recovery: Delta,
     report: RecoveryReport,
     digest: OnceLock<Sha256Digest>,
+    known: Known,
 }
 
 impl Source {
@@ -69,7 +74,8 @@ impl Source {
         let overlay =
             Arc::into_inner(overlay).expect("the file system alone shared the overlay, and is gone");
         let recovery = overlay.finish()?;
-        let recovered = Arc::new(Overlay::with_changes(device.clone(), &recovery));
+        let cached = Arc::new(Cached::new(device.clone(), CACHED_UNITS));
+        let recovered = Arc::new(Overlay::with_changes(cached, &recovery));
         let fs = Fs::open_for_edit(root.on(recovered).map_err(on_disk)?, now).map_err(failed)?;
         Ok(Self {
             key,
@@ -82,6 +88,7 @@ impl Source {
             recovery,
             report,
             digest: OnceLock::new(),
+            known: Known::default(),
         })
     }
 
@@ -95,9 +102,10 @@ impl Source {
         self.report
     }
 
-    /// A fresh overlay over `base`, which has the template's bytes, for one image.
+    /// A fresh overlay over `base`, which has the template's bytes, for one image and those that are forked from it.
     pub(super) fn overlay(&self, base: Arc<BaseImage>) -> Overlay {
-        Overlay::with_changes(base, &self.recovery)
+        let cached = Arc::new(Cached::new(base, CACHED_UNITS));
+        Overlay::with_changes(cached, &self.recovery)
     }
 
     /// Reads the whole template and prepares it for images of up to `longest_bytes` that are copies of it.
@@ -178,6 +186,11 @@ impl Source {
     /// The template's file system.
     pub(super) fn fs(&self) -> &Fs {
         &self.fs
+    }
+
+    /// The template's files.
+    pub(super) fn view(&self) -> ExtView<'_> {
+        ExtView::unchanging(&self.fs, &self.known)
     }
 
     /// What the file system truly is, whatever the template is called.

@@ -8,6 +8,7 @@
 //!                    base: Arc<dyn BlockDevice>, never written
 //!
 //!   InPlace: one image file changed where it lies, by way of a file beside it (`redo`)
+//!   Cached: a device that is only read, its first units kept in memory
 //!   Slice: a window on any of them, as a partition is one on its disk
 //! ```
 
@@ -20,6 +21,7 @@
     )
 )]
 
+mod cached;
 mod delta;
 mod device;
 mod faulty;
@@ -32,6 +34,7 @@ pub mod redo;
 mod slice;
 mod unit;
 
+pub use cached::Cached;
 pub use delta::Delta;
 pub use device::{BlockDevice, DeviceError};
 pub use faulty::{Fault, FaultyDevice};
