@@ -108,7 +108,9 @@ impl Bench {
             delta,
         };
         let raw = bench.path("raw.img");
-        let (unfinished, _) = RawWriter::new().write(&bench.base, &bench.delta, &raw).unwrap();
+        let (unfinished, _) = RawWriter::new(Durability::NoSync)
+            .write(&bench.base, &bench.delta, &raw)
+            .unwrap();
         unfinished.persist(Durability::NoSync).unwrap();
         bench
     }
@@ -123,7 +125,7 @@ impl Bench {
             return Backing::template(self.base.clone(), &self.path("template.img")).unwrap();
         }
         Backing::resized(
-            &RawWriter::new(),
+            &RawWriter::new(Durability::NoSync),
             self.base.clone(),
             self.delta.len_bytes(),
             &self.path("resized.img"),
