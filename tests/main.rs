@@ -27,6 +27,7 @@ mod ext_grow;
 mod ext_journal;
 mod ext_judges;
 mod ext_kernel;
+mod ext_large;
 mod ext_layouts;
 mod ext_old_layouts;
 mod ext_orphans;
