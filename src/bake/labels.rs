@@ -22,7 +22,7 @@ impl Labels {
         if label.is_none() {
             return Ok(None);
         }
-        let contexts = FileContexts::read(&ExtView(fs))?;
+        let contexts = FileContexts::read(&ExtView::new(fs))?;
         Ok(Some(Self(contexts.unwrap_or_default())))
     }
 
