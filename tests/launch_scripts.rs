@@ -37,6 +37,8 @@ fn defined(host: &Host) -> DomainSpec {
         bridge: None,
         socket: None,
         tap: None,
+        owner: None,
+        group: None,
         service_host: None,
         address: None,
         dhcp: None,

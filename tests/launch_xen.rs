@@ -23,6 +23,8 @@ fn switch(name: &str) -> Switch {
         bridge: None,
         socket: None,
         tap: None,
+        owner: None,
+        group: None,
         service_host: None,
         address: None,
         dhcp: None,

@@ -12,7 +12,7 @@ use crate::diag::SourceMap;
 use crate::project::Settings;
 
 /// The file for everybody.
-const SYSTEM_FILE: &str = "/etc/mln/mln.conf";
+pub(crate) const SYSTEM_FILE: &str = "/etc/mln/mln.conf";
 
 /// The plugins for everybody.
 const SYSTEM_PLUGINS: &str = "/etc/mln/plugins";
@@ -25,7 +25,7 @@ const USER_FILE: &str = ".mln";
 
 /// Reads the files that are there and shows what is wrong with them; an error if that keeps them from being used.
 pub(crate) fn read(environment: &Environment, ui: &Ui) -> Result<Settings, CommandError> {
-    let user = environment.home.as_ref().map(|home| home.join(USER_FILE));
+    let user = user_file(environment);
     let mut settings = Settings::default();
     let mut sources = SourceMap::new();
     for path in [Some(PathBuf::from(SYSTEM_FILE)), user].into_iter().flatten() {
@@ -43,6 +43,11 @@ pub(crate) fn read(environment: &Environment, ui: &Ui) -> Result<Settings, Comma
         }
     }
     Ok(settings)
+}
+
+/// The user's own file, whether it is there or not.
+pub(crate) fn user_file(environment: &Environment) -> Option<PathBuf> {
+    environment.home.as_ref().map(|home| home.join(USER_FILE))
 }
 
 /// Where plugins lie, those that go before others last: everybody's, the user's, the configuration's, the command

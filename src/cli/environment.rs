@@ -18,6 +18,8 @@ pub(crate) struct Environment {
     pub(crate) variables: BTreeMap<String, String>,
     /// Whether root runs the program.
     pub(crate) is_root: bool,
+    /// Where the program itself lies.
+    pub(crate) program: Option<PathBuf>,
     /// Who runs the program.
     pub(crate) uid: u32,
     /// Whether the user wants no colours (`NO_COLOR`, or a terminal that calls itself dumb).
@@ -40,6 +42,7 @@ impl Environment {
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
             is_root: rustix::process::geteuid().is_root(),
+            program: std::env::current_exe().ok(),
             uid: rustix::process::geteuid().as_raw(),
             no_color: filled("NO_COLOR").is_some() || filled("TERM").is_some_and(|term| term == "dumb"),
             search_path: filled("PATH"),

@@ -24,7 +24,9 @@ pub mod run;
 mod runtime;
 mod script;
 mod spec;
+mod survey;
 mod uml;
+mod unit;
 mod xen;
 
 use std::path::PathBuf;
@@ -32,8 +34,10 @@ use std::sync::Arc;
 
 pub use command::{CommandLine, LaunchHost};
 pub use error::LaunchError;
-pub use project_spec::{FORMAT, Hook, Moment, ProjectSpec, SwitchKind, SwitchSpec, runtime_name};
+pub use project_spec::{FORMAT, ProjectSpec, SwitchKind, SwitchSpec, runtime_name};
 pub use spec::{Attachment, Disk, DomainSpec, Kernel, Vif};
+pub use survey::{Provision, survey};
+pub use unit::UnitOrder;
 
 use crate::base::Origin;
 use crate::project::{
@@ -112,8 +116,8 @@ pub fn specify(project: &Project, host: &Host, settings: &LaunchSettings) -> Res
             &project.name,
             settings.directory.parent().unwrap_or(&settings.directory),
         ),
-        run_as: None,
-        nice: None,
+        run_as: host.run_as.as_ref().map(|user| user.value.clone()),
+        nice: host.nice.as_ref().map(|nice| nice.value),
         memory_mib: host.memory.value.0.div_ceil(1 << 20),
         vcpus: host.vcpus.as_ref().map(|count| count.value),
         kernel: kernel(host, settings)?,
@@ -131,7 +135,9 @@ pub fn project_spec(project: &Project, hosts: Vec<DomainSpec>) -> ProjectSpec {
         project: project.name.clone(),
         switches: net::switches(project),
         hosts,
-        hooks: Vec::new(),
+        hooks: project.hooks.clone(),
+        persist: project.persist,
+        directory: PathBuf::new(),
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! A bake writes it, so that starting needs neither the project's text nor the settings of that day.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::digest::Sha256Digest;
-use crate::project::HostName;
+use crate::project::{Hook, HostName};
 
 use super::spec::DomainSpec;
 
@@ -31,6 +31,12 @@ pub struct ProjectSpec {
     /// What the server runs around start and stop.
     #[serde(default)]
     pub hooks: Vec<Hook>,
+    /// Whether the project is to be kept up.
+    #[serde(default)]
+    pub persist: bool,
+    /// The directory that the project lies in, found anew wherever that is.
+    #[serde(skip)]
+    pub directory: PathBuf,
 }
 
 /// A virtual Ethernet segment.
@@ -43,6 +49,18 @@ pub struct SwitchSpec {
     /// The server that runs it; `None` for this one.
     #[serde(default)]
     pub server: Option<String>,
+    /// This server's own address on it, with the length of the prefix.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// Whether this server hands out addresses on it.
+    #[serde(default)]
+    pub dhcp: bool,
+    /// Who owns its socket; `None` for whoever starts it.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// The group that may use its socket.
+    #[serde(default)]
+    pub group: Option<String>,
 }
 
 /// What makes a switch.
@@ -77,30 +95,6 @@ pub enum SwitchKind {
     },
 }
 
-/// Shell lines that the server runs at one moment of a start or a stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hook {
-    /// The moment.
-    pub moment: Moment,
-    /// The lines, run by one shell.
-    pub lines: Vec<String>,
-}
-
-/// The moments at which a project's own commands are run, called as MLN calls them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Moment {
-    BeforeProjectStart,
-    BeforeHostsStart,
-    AfterHostsStart,
-    AfterProjectStart,
-    BeforeProjectStop,
-    BeforeHostsStop,
-    AfterHostsStop,
-    AfterProjectStop,
-}
-
 impl ProjectSpec {
     /// The machine called `name`.
     pub fn host(&self, name: &str) -> Option<&DomainSpec> {
@@ -112,27 +106,16 @@ impl ProjectSpec {
         self.hosts.iter().map(|spec| &spec.host).collect()
     }
 
+    /// The configuration of what hands out addresses on the switch `name`.
+    pub(super) fn dnsmasq_file(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("dnsmasq.{name}.conf"))
+    }
+
     /// The file's text: JSON with a final newline.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
         Ok(text)
-    }
-}
-
-impl Moment {
-    /// What MLN calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::BeforeProjectStart => "beforeProjectStart",
-            Self::BeforeHostsStart => "beforeHostsStart",
-            Self::AfterHostsStart => "afterHostsStart",
-            Self::AfterProjectStart => "afterProjectStart",
-            Self::BeforeProjectStop => "beforeProjectStop",
-            Self::BeforeHostsStop => "beforeHostsStop",
-            Self::AfterHostsStop => "afterHostsStop",
-            Self::AfterProjectStop => "afterProjectStop",
-        }
     }
 }
 

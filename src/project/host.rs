@@ -49,10 +49,9 @@ impl Builder<'_, '_> {
             service_host: self
                 .values
                 .either(section, "service_host", "location", Values::one_word),
-            boot_order: self
-                .values
-                .setting(section, "boot_order", |values, entry| values.number(entry, 0, 99))
-                .unwrap_or(Sourced::implied(99, "default boot_order")),
+            boot_order: self.boot_order(section),
+            run_as: self.values.either(section, "sudo", "owner", Values::one_word),
+            nice: self.nice(section),
             kernel: self.values.setting(section, "kernel", Values::text),
             ramdisk: self.values.setting(section, "ramdisk", Values::text),
             nameservers: self.nameservers(section),
@@ -212,6 +211,18 @@ impl Builder<'_, '_> {
             }
         }
         servers
+    }
+
+    fn nice(&mut self, section: &Section) -> Option<Sourced<i32>> {
+        let read = |values: &mut Values<'_>, entry: &Entry| values.integer(entry, -20, 19);
+        self.values.setting(section, "nice", read)
+    }
+
+    /// `boot_order`, or the last place.
+    fn boot_order(&mut self, section: &Section) -> Sourced<u32> {
+        let read = |values: &mut Values<'_>, entry: &Entry| values.number(entry, 0, 99);
+        let given = self.values.setting(section, "boot_order", read);
+        given.unwrap_or(Sourced::implied(99, "default boot_order"))
     }
 
     fn family(&mut self, section: &Section) -> Option<Sourced<Family>> {

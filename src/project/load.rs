@@ -3,6 +3,7 @@
 use super::check;
 use super::draft::Draft;
 use super::extension::Extension;
+use super::hooks::hooks;
 use super::host::Builder;
 use super::include;
 use super::inherit::{self, Effective};
@@ -108,6 +109,11 @@ fn build(
         name: name?,
         hosts,
         switches,
+        hooks: hooks(&effective.global),
+        persist: effective
+            .global
+            .setting("persist")
+            .is_some_and(|entry| values.flag(entry) == Some(true)),
         secret: values.setting(&effective.global, "secret", Values::text),
     };
     check_reservations(&project, effective, values);
@@ -201,6 +207,8 @@ fn switch(name: &Word, section: &Section, values: &mut Values<'_>) -> Option<Swi
         bridge: values.setting(section, "bridge", Values::one_word),
         socket: values.setting(section, "socket", Values::text),
         tap: values.setting(section, "tap", Values::one_word),
+        owner: values.setting(section, "owner", Values::one_word),
+        group: values.setting(section, "group", Values::one_word),
         service_host: values.setting(section, "service_host", Values::one_word),
         address: values.setting(section, "address", |values, entry| {
             values.prefixes(entry)?.first().copied()

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::hooks::Hook;
 use super::image_format::ImageFormat;
 use crate::base::{ByteSize, GuestPath, Origin, Sourced};
 
@@ -20,6 +21,10 @@ pub struct Project {
     pub hosts: Vec<Host>,
     /// The switches, sorted by name.
     pub switches: Vec<Switch>,
+    /// What the server runs around start and stop.
+    pub hooks: Vec<Hook>,
+    /// Whether the project is to be kept up.
+    pub persist: bool,
     /// The file from which keys and identifiers are derived, as written.
     pub secret: Option<Sourced<String>>,
 }
@@ -58,6 +63,10 @@ pub struct Host {
     pub service_host: Option<Sourced<String>>,
     /// Start order, 1 to 99 (0 before all); lower first.
     pub boot_order: Sourced<u32>,
+    /// The account that runs its process, where root starts it.
+    pub run_as: Option<Sourced<String>>,
+    /// How its process stands back for others, as nice(1) has it.
+    pub nice: Option<Sourced<i32>>,
     /// The kernel file on the server.
     pub kernel: Option<Sourced<String>>,
     /// The initial ramdisk file on the server.

@@ -116,6 +116,10 @@ pub struct Switch {
     pub socket: Option<Sourced<String>>,
     /// The host's tap device to attach.
     pub tap: Option<Sourced<String>>,
+    /// Who owns its socket.
+    pub owner: Option<Sourced<String>>,
+    /// The group that may use its socket.
+    pub group: Option<Sourced<String>>,
     /// The server that runs it.
     pub service_host: Option<Sourced<String>>,
     /// The server's own address on it.

@@ -44,6 +44,8 @@ pub enum ValueKind {
     Text,
     /// A number in this range.
     Number(u32, u32),
+    /// A whole number in a range, which may lie below 0.
+    Integer(i32, i32),
     /// A number with a unit.
     Size,
     /// A number with a unit; without one it counts in MiB.

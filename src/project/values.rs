@@ -91,6 +91,7 @@ impl<'a> Values<'a> {
             ValueKind::Choice(choices) => drop(self.choice(entry, choices)),
             ValueKind::Text => drop(self.text(entry)),
             ValueKind::Number(least, most) => drop(self.number(entry, least, most)),
+            ValueKind::Integer(least, most) => drop(self.integer(entry, least, most)),
             ValueKind::Size => drop(self.size(entry)),
             ValueKind::Memory => drop(self.memory(entry)),
             ValueKind::Address => drop(self.address(entry)),
@@ -170,12 +171,23 @@ impl<'a> Values<'a> {
     }
 
     pub(super) fn number(&mut self, entry: &Entry, least: u32, most: u32) -> Option<u32> {
+        self.in_range(entry, &least, &most)
+    }
+
+    pub(super) fn integer(&mut self, entry: &Entry, least: i32, most: i32) -> Option<i32> {
+        self.in_range(entry, &least, &most)
+    }
+
+    fn in_range<N>(&mut self, entry: &Entry, least: &N, most: &N) -> Option<N>
+    where
+        N: std::str::FromStr + PartialOrd + std::fmt::Display,
+    {
         let word = self.word(entry)?;
         let number = word
             .text
             .parse()
             .ok()
-            .filter(|number| (least..=most).contains(number));
+            .filter(|number| (least..=most).contains(&number));
         if number.is_none() {
             self.bad_word(word, &format!("a number from {least} to {most}"));
         }

@@ -37,6 +37,8 @@ pub(crate) fn host(name: &str) -> Host {
         term: of(Terminal::Screen),
         service_host: None,
         boot_order: of(99),
+        run_as: None,
+        nice: None,
         kernel: None,
         ramdisk: None,
         nameservers: Vec::new(),
@@ -64,6 +66,8 @@ pub(crate) fn project(name: &str, hosts: impl IntoIterator<Item = Host>) -> Proj
         name: name.to_owned(),
         hosts: hosts.into_iter().collect(),
         switches: Vec::new(),
+        hooks: Vec::new(),
+        persist: false,
         secret: None,
     }
 }

@@ -78,11 +78,7 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     for project in arguments.choice.load(arguments.all, context)? {
         failed += start_project(arguments, &project, context)?;
     }
-    match failed {
-        0 => Ok(()),
-        1 => Err(CommandError::work("1 host did not come up")),
-        _ => Err(CommandError::work(format!("{failed} hosts did not come up"))),
-    }
+    running::verdict(failed, "did not come up")
 }
 
 /// Starts one project; gives the number of hosts that failed.
@@ -167,11 +163,11 @@ fn tell(project: &Running, report: &StartReport, context: &Context<'_>) -> Resul
         progress::event(&json!({"event": "launched", "project": name, "up": up, "hosts": of_all}));
         return Ok(());
     }
-    let noun = if of_all == 1 { "host" } else { "hosts" };
     let count = if up == of_all {
         up.to_string()
     } else {
         format!("{up} of {of_all}")
     };
-    context.ui.answer(&format!("launched {name}: {count} {noun}\n"))
+    let hosts = running::hosts_counted(of_all, &count);
+    context.ui.answer(&format!("launched {name}: {hosts}\n"))
 }

@@ -192,7 +192,7 @@ impl Material<'_> {
 }
 
 /// What the configuration says of starting machines, over what Debian has.
-fn launch_settings(settings: &Settings) -> LaunchSettings {
+pub(crate) fn launch_settings(settings: &Settings) -> LaunchSettings {
     let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let debian = LaunchSettings::new(PathBuf::new());
     // A ramdisk belongs to its kernel: one's own kernel does not get Debian's.

@@ -13,11 +13,13 @@ mod launch;
 mod list;
 mod making;
 mod manifest;
+mod persist;
 mod plan;
 mod project_file;
 mod remove;
 mod running;
 mod secrets;
+mod setup;
 mod show;
 mod status;
 mod stop;
@@ -54,6 +56,9 @@ pub(crate) enum Command {
     Status(status::Args),
     Console(console::Args),
     Remove(remove::Args),
+    #[command(visible_alias = "set_persistent")]
+    Persist(persist::Args),
+    Setup(setup::Args),
     Template(template::Args),
     #[command(visible_alias = "write_config")]
     Config(config::Args),
@@ -96,6 +101,8 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), Command
         Command::Status(arguments) => status::run(&arguments, context),
         Command::Console(arguments) => console::run(&arguments, context),
         Command::Remove(arguments) => remove::run(&arguments, context),
+        Command::Persist(arguments) => persist::run(&arguments, context),
+        Command::Setup(arguments) => setup::run(&arguments, context),
         Command::Template(arguments) => template::run(&arguments, context),
         Command::Config(arguments) => config::run(&arguments, context),
     }

@@ -86,15 +86,17 @@ pub(crate) fn load(name: &str, context: &Context<'_>) -> Result<Running, Command
     Ok(Running::new(spec, &places.directory(), host(context)))
 }
 
+/// Where the user wants what belongs to running machines instead of in the usual place.
+pub(crate) fn runtime_override(context: &Context<'_>) -> Option<PathBuf> {
+    let path = context.environment.variables.get(RUNTIME_VARIABLE);
+    path.filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 /// This server.
 pub(crate) fn host(context: &Context<'_>) -> LaunchHost {
     let environment = context.environment;
-    let runtime = match environment
-        .variables
-        .get(RUNTIME_VARIABLE)
-        .filter(|path| !path.is_empty())
-    {
-        Some(path) => PathBuf::from(path),
+    let runtime = match runtime_override(context) {
+        Some(path) => path,
         None if environment.is_root => PathBuf::from("/run/mln"),
         None => PathBuf::from(format!("/tmp/mln-{}", environment.uid)),
     };
@@ -108,6 +110,20 @@ pub(crate) fn host(context: &Context<'_>) -> LaunchHost {
             .is_some_and(|display| !display.is_empty()),
         name: context.settings.service_host.clone(),
     }
+}
+
+/// The closing word where `failed` hosts did not do as they should: `did not come up`, say.
+pub(crate) fn verdict(failed: usize, did_not: &str) -> Result<(), CommandError> {
+    match failed {
+        0 => Ok(()),
+        1 => Err(CommandError::work(format!("1 host {did_not}"))),
+        _ => Err(CommandError::work(format!("{failed} hosts {did_not}"))),
+    }
+}
+
+/// `count` hosts, in words.
+pub(crate) fn hosts_counted(count: usize, shown: &str) -> String {
+    format!("{shown} {}", if count == 1 { "host" } else { "hosts" })
 }
 
 /// The hosts called `names`, all of which `running` has.

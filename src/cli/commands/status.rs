@@ -129,7 +129,11 @@ fn lines(status: &ProjectStatus) -> Vec<String> {
             State::Crashed => "crashed",
             State::Foreign { .. } => "foreign",
         };
-        let detail = host.detail.as_ref().map(|detail| format!(" ({detail})"));
+        // What a program said may have several lines.
+        let detail = host
+            .detail
+            .as_ref()
+            .map(|detail| format!(" ({})", detail.replace('\n', " ")));
         format!(
             "{project} host {} {state}{}\n",
             host.name,

@@ -57,11 +57,7 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     for project in arguments.choice.load(arguments.all, context)? {
         failed += stop_project(arguments, &project, context)?;
     }
-    match failed {
-        0 => Ok(()),
-        1 => Err(CommandError::work("1 host could not be stopped")),
-        _ => Err(CommandError::work(format!("{failed} hosts could not be stopped"))),
-    }
+    running::verdict(failed, "could not be stopped")
 }
 
 /// Stops one project; gives the number of hosts that could not be stopped.
@@ -100,9 +96,7 @@ fn stop_project(arguments: &Args, project: &Running, context: &Context<'_>) -> R
         progress::event(&json!({"event": "stopped", "project": name, "hosts": stopped}));
         return Ok(failed);
     }
-    let noun = if stopped == 1 { "host" } else { "hosts" };
-    context
-        .ui
-        .answer(&format!("stopped {name}: {stopped} {noun}\n"))?;
+    let hosts = running::hosts_counted(stopped, &stopped.to_string());
+    context.ui.answer(&format!("stopped {name}: {hosts}\n"))?;
     Ok(failed)
 }

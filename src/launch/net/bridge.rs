@@ -1,6 +1,7 @@
 //! Bridges and tap devices of the server, made and removed with `ip`, which takes root.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::base::process::ProcessError;
@@ -8,6 +9,9 @@ use crate::base::process::ProcessError;
 use super::super::command::{CommandLine, LaunchHost};
 use super::super::run::Obstacle;
 use super::super::spec::{Attachment, DomainSpec};
+
+/// What opens a tap device.
+pub(in crate::launch) const TUN: &str = "/dev/net/tun";
 
 /// What a machine needs of the server's bridges: a tap device on each that it cannot be plugged into by itself.
 #[derive(Debug, Clone)]
@@ -32,7 +36,7 @@ pub(super) fn add(bridge: &str) -> Vec<CommandLine> {
 }
 
 /// Whether there is a bridge of this name.
-pub(super) fn is_up(bridge: &str) -> bool {
+pub(in crate::launch) fn is_up(bridge: &str) -> bool {
     device(bridge).join("bridge").is_dir()
 }
 
@@ -81,6 +85,15 @@ impl Bridges {
                     bridge: bridge.clone(),
                 });
             }
+        }
+        let is_open = match &self.user {
+            Some(_) => fs::metadata(TUN).is_ok_and(|found| found.mode() & 0o006 == 0o006),
+            None => OpenOptions::new().read(true).write(true).open(TUN).is_ok(),
+        };
+        if !self.taps.is_empty() && !is_open {
+            found.push(Obstacle::TapsClosed {
+                host: self.host.clone(),
+            });
         }
         if host.is_root() {
             return;

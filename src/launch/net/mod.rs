@@ -1,6 +1,8 @@
 //! What an interface is plugged into, and what makes the project's switches.
 
 mod bridge;
+mod service;
+mod socket;
 mod switch;
 
 use crate::base::digest::Sha256Digest;
@@ -12,7 +14,7 @@ use super::error::LaunchError;
 use super::project_spec::{SwitchKind, SwitchSpec};
 use super::spec::Attachment;
 
-pub(super) use bridge::Bridges;
+pub(super) use bridge::{Bridges, TUN, is_up as has_bridge};
 pub(super) use switch::{Segment, segments};
 
 /// The longest name that the kernel gives an interface, in bytes.
@@ -84,10 +86,15 @@ pub(super) fn attachment(
 
 /// The project's switches, each with what makes it.
 pub(super) fn switches(project: &Project) -> Vec<SwitchSpec> {
+    let word = |word: &Option<Sourced<String>>| word.as_ref().map(|word| word.value.clone());
     let spec = |switch: &Switch| SwitchSpec {
         name: switch.name.clone(),
         kind: kind(project, switch),
-        server: switch.service_host.as_ref().map(|server| server.value.clone()),
+        server: word(&switch.service_host),
+        address: switch.address.as_ref().map(|address| address.value.to_string()),
+        dhcp: switch.dhcp.is_some(),
+        owner: word(&switch.owner),
+        group: word(&switch.group),
     };
     project.switches.iter().map(spec).collect()
 }
@@ -121,7 +128,9 @@ fn kind(project: &Project, switch: &Switch) -> SwitchKind {
             tap: tap(switch),
         };
     }
-    if switch.bridge.is_some() || has_xen {
+    // The server's own address takes a device of the kernel.
+    let has_server = switch.address.is_some() && switch.tap.is_none();
+    if switch.bridge.is_some() || has_xen || has_server {
         return SwitchKind::Bridge {
             bridge: bridge_name(project, switch),
         };

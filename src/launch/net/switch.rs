@@ -1,9 +1,6 @@
 //! The project's switches while it runs: processes of the user, or bridges of the kernel.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,6 +15,8 @@ use super::super::run::{Notice, Obstacle, RunError};
 use super::super::runtime::{Runtime, SOCKET_PATH_MAX};
 use super::super::spec::Attachment;
 use super::bridge::{self, needs_root};
+use super::service::Service;
+use super::socket::{Way, in_the_way};
 
 /// How long a switch may take until its socket is there.
 const START_LIMIT: Duration = Duration::from_secs(5);
@@ -31,6 +30,10 @@ pub(in crate::launch) struct Segment {
     /// Its name.
     pub(in crate::launch) name: String,
     kind: Kind,
+    /// This server's own place on it.
+    service: Option<Service>,
+    /// Who may use its socket, as chown(1) has it.
+    owner: Option<String>,
     /// That this project started it, and so may stop it.
     mark: PathBuf,
 }
@@ -69,7 +72,11 @@ pub(in crate::launch) fn segments(
         .switches
         .iter()
         .filter(is_ours)
-        .map(|switch| Segment::new(&switch.name, kind(switch, runtime), runtime))
+        .map(|switch| Segment {
+            service: Service::of(switch, project, runtime),
+            owner: owner(switch),
+            ..Segment::new(&switch.name, kind(switch, runtime), runtime)
+        })
         .collect();
     let needs_nat = project
         .hosts
@@ -97,6 +104,13 @@ pub(in crate::launch) fn segments(
         ));
     }
     segments
+}
+
+/// Whose the socket of a switch shall be: `OWNER:GROUP`, either of which may be missing.
+fn owner(switch: &SwitchSpec) -> Option<String> {
+    let group = switch.group.as_ref().map(|group| format!(":{group}"));
+    let owner = switch.owner.clone();
+    (owner.is_some() || group.is_some()).then(|| owner.unwrap_or_default() + &group.unwrap_or_default())
 }
 
 fn kind(switch: &SwitchSpec, runtime: &Runtime) -> Kind {
@@ -162,6 +176,8 @@ impl Segment {
         Self {
             name: name.to_owned(),
             kind,
+            service: None,
+            owner: None,
             mark: runtime.directory().join(format!("{name}.started")),
         }
     }
@@ -170,6 +186,13 @@ impl Segment {
     pub(in crate::launch) fn obstacles(&self, host: &LaunchHost, found: &mut Vec<Obstacle>) {
         if self.is_up() {
             return;
+        }
+        if let Some(service) = &self.service {
+            service.obstacles(&self.name, host, found);
+        }
+        if let Some(command) = self.give().filter(|_| !host.is_root()) {
+            let what = format!("the owner of the socket of switch `{}`", self.name);
+            found.push(needs_root(&what, &[command]));
         }
         match &self.kind {
             Kind::Processes { socket, parts, .. } => {
@@ -186,7 +209,7 @@ impl Segment {
                 }
             }
             Kind::Bridge(bridge) => {
-                if !host.is_root() {
+                if !host.is_root() && !bridge::is_up(bridge) {
                     let what = format!("the bridge `{bridge}` of switch `{}`", self.name);
                     found.push(needs_root(&what, &bridge::add(bridge)));
                 }
@@ -200,15 +223,40 @@ impl Segment {
 
     /// What a start runs.
     pub(in crate::launch) fn commands(&self) -> Vec<CommandLine> {
-        match &self.kind {
+        let mut commands = match &self.kind {
             Kind::Processes { parts, .. } => parts.iter().map(|part| part.command.clone()).collect(),
+            Kind::Bridge(bridge) if bridge::is_up(bridge) => Vec::new(),
             Kind::Bridge(bridge) => bridge::add(bridge),
             Kind::External(_) => Vec::new(),
-        }
+        };
+        commands.extend(self.give());
+        commands.extend(self.service.iter().flat_map(Service::commands));
+        commands
+    }
+
+    /// What gives the socket to its owner.
+    fn give(&self) -> Option<CommandLine> {
+        let Kind::Processes { socket, .. } = &self.kind else {
+            return None;
+        };
+        // VDE has its sockets in a directory.
+        let place = match socket.file_name() {
+            Some(name) if name == "ctl" => socket.parent()?,
+            _ => socket,
+        };
+        let place = place.display().to_string();
+        let owner = self.owner.as_ref()?;
+        Some(CommandLine::new(["chown", "-R", owner, &place]))
     }
 
     /// Whether it is there.
     pub(in crate::launch) fn is_up(&self) -> bool {
+        let is_served = self.service.as_ref().is_none_or(Service::is_up);
+        is_served && self.is_plugged_in()
+    }
+
+    /// Whether machines can be plugged in.
+    fn is_plugged_in(&self) -> bool {
         match &self.kind {
             Kind::Processes {
                 parts,
@@ -245,6 +293,11 @@ impl Segment {
             }
         }
         for command in self.commands() {
+            // What follows the switch itself is about its socket.
+            if !matches!(&self.kind, Kind::Processes { parts, .. } if parts.iter().any(|part| part.command == command))
+            {
+                self.wait_for_socket()?;
+            }
             command.run(host).map_err(failed)?;
         }
         self.wait_for_socket()?;
@@ -304,7 +357,10 @@ impl Segment {
         if !self.mark.exists() {
             return Ok(false);
         }
-        let was_up = self.is_up();
+        let was_up = self.is_plugged_in();
+        if let Some(service) = &self.service {
+            service.stop(host);
+        }
         match &self.kind {
             Kind::Processes { socket, parts, .. } => {
                 let pids: Vec<u32> = parts.iter().flat_map(Part::pids).collect();
@@ -326,58 +382,5 @@ impl Segment {
         }
         drop(fs::remove_file(&self.mark));
         Ok(was_up)
-    }
-}
-
-/// What is where a socket shall be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// Nothing.
-    Free,
-    /// A socket that nobody listens on.
-    Stale,
-    /// A socket that somebody listens on.
-    Served,
-    /// Something that is no socket, or cannot be looked at.
-    Blocked,
-}
-
-fn in_the_way(socket: &Path) -> Way {
-    match fs::symlink_metadata(socket) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Way::Free
-        }
-        Ok(found) if found.file_type().is_socket() => match UnixStream::connect(socket) {
-            Ok(_) => Way::Served,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Way::Stale,
-            Err(_) => Way::Blocked,
-        },
-        _ => Way::Blocked,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::net::UnixListener;
-
-    #[test]
-    fn what_is_where_a_socket_shall_be_is_told_apart() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("lan.ctl");
-        assert_eq!(in_the_way(&path), Way::Free);
-        assert_eq!(in_the_way(&path.join("below")), Way::Free);
-        let listener = UnixListener::bind(&path).unwrap();
-        assert_eq!(in_the_way(&path), Way::Served);
-        drop(listener);
-        assert_eq!(in_the_way(&path), Way::Stale);
-        fs::remove_file(&path).unwrap();
-        fs::create_dir(&path).unwrap();
-        assert_eq!(in_the_way(&path), Way::Blocked);
     }
 }

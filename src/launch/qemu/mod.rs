@@ -11,10 +11,10 @@ use super::quote::{RUNTIME, qemu, shell};
 use super::script::{find_runtime, in_terminal, script, stop};
 use super::spec::{Attachment, DomainSpec, Vif};
 
-pub(super) use running::Qemu;
+pub(super) use running::{Qemu, has_kvm};
 
 /// The program.
-const PROGRAM: &str = "qemu-system-x86_64";
+pub(super) const PROGRAM: &str = "qemu-system-x86_64";
 
 /// The sockets and files of a machine in its runtime directory.
 const QMP: &str = "qmp";

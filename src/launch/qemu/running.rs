@@ -142,7 +142,16 @@ impl Platform for Qemu {
 
 /// KVM where the processor has what it takes and the device can be opened, else emulation. A `/dev/kvm` alone proves
 /// nothing: there are some that emulate the guest's kernel instruction by instruction, and fail at those of today.
-pub(super) fn accelerator() -> Accelerator {
+fn accelerator() -> Accelerator {
+    if has_kvm() {
+        Accelerator::Kvm
+    } else {
+        Accelerator::Tcg
+    }
+}
+
+/// Whether the processor itself can run guests.
+pub(in crate::launch) fn has_kvm() -> bool {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let mut flags = processor.lines().filter(|line| line.starts_with("flags"));
     let has_virtualisation = flags.next().is_some_and(|flags| {
@@ -151,9 +160,5 @@ pub(super) fn accelerator() -> Accelerator {
             .any(|flag| flag == "vmx" || flag == "svm")
     });
     let can_open = || OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok();
-    if has_virtualisation && can_open() {
-        Accelerator::Kvm
-    } else {
-        Accelerator::Tcg
-    }
+    has_virtualisation && can_open()
 }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::PathError;
 use crate::base::process::ProcessError;
-
-use super::super::project_spec::Moment;
+use crate::project::Moment;
 
 /// Says why a project was not started or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -98,12 +97,31 @@ pub enum Obstacle {
         /// The process.
         pid: u32,
     },
+    /// Only root can start a machine as somebody else.
+    RunsAs {
+        /// The machine.
+        host: String,
+        /// The account.
+        user: String,
+    },
+    /// There is no account of that name.
+    NoUser {
+        /// The machine.
+        host: String,
+        /// The account.
+        user: String,
+    },
     /// Only root can do something.
     NeedsRoot {
         /// What.
         what: String,
         /// The commands that do it.
         commands: Vec<String>,
+    },
+    /// The account that runs a machine may not open tap devices.
+    TapsClosed {
+        /// The machine.
+        host: String,
     },
     /// A bridge that the project does not make is not there.
     NoBridge {
@@ -163,6 +181,13 @@ pub enum Notice {
         /// The machine.
         host: String,
     },
+    /// What one of the project's own commands printed.
+    Said {
+        /// When it was run.
+        moment: Moment,
+        /// What it printed.
+        text: String,
+    },
     /// A machine could not be asked to shut down.
     NotAsked {
         /// The machine.
@@ -189,7 +214,17 @@ impl fmt::Display for Obstacle {
                     path.display()
                 )
             }
+            Self::RunsAs { host, user } => {
+                write!(
+                    formatter,
+                    "{host}: only root and `{user}` can start it as `{user}`"
+                )
+            }
+            Self::NoUser { host, user } => write!(formatter, "{host}: this server has no user `{user}`"),
             Self::NeedsRoot { what, .. } => write!(formatter, "only root can make {what}"),
+            Self::TapsClosed { host } => {
+                write!(formatter, "{host}: who runs it may not open `/dev/net/tun`")
+            }
             Self::NoBridge { host, bridge } => {
                 write!(formatter, "{host}: this server has no bridge `{bridge}`")
             }
@@ -240,6 +275,7 @@ impl Obstacle {
                     commands.join(" && ")
                 )]
             }
+            Self::TapsClosed { .. } => vec!["let root run: chmod 666 /dev/net/tun".to_owned()],
             Self::NoBridge { bridge, .. } => vec![format!(
                 "make it, as root: ip link add name {bridge} type bridge && ip link set {bridge} up; or name the \
                  server's own by `xen_bridge` in mln.conf"
@@ -266,6 +302,7 @@ impl fmt::Display for Notice {
                 )
             }
             Self::SwitchIsUp { switch } => write!(formatter, "switch `{switch}` is up already"),
+            Self::Said { moment, text } => write!(formatter, "{}: {text}", moment.name()),
             Self::Forced { host } => write!(formatter, "{host}: did not shut down in time, so it was ended"),
             Self::NotAsked { host, reason } => {
                 write!(formatter, "{host}: cannot be asked to shut down: {reason}")

@@ -213,7 +213,23 @@ impl Machine {
                 package: Some(package),
             });
         }
+        self.account_obstacles(found);
         self.bridges.obstacles(&self.host, found);
+    }
+
+    /// Whether the account that is to run it is there, and whether that is up to us.
+    fn account_obstacles(&self, found: &mut Vec<Obstacle>) {
+        let Some(user) = &self.spec.run_as else {
+            return;
+        };
+        let (host, user) = (self.name().to_string(), user.clone());
+        match CommandLine::new(["id", "-u", "--", &user]).run(&self.host) {
+            Err(_) => found.push(Obstacle::NoUser { host, user }),
+            Ok(uid) if !self.host.is_root() && uid.trim() != self.host.uid.to_string() => {
+                found.push(Obstacle::RunsAs { host, user });
+            }
+            Ok(_) => {}
+        }
     }
 
     /// Takes `screen` where there is nowhere for a window to be.
@@ -241,6 +257,14 @@ impl Machine {
         };
         taps.chain(self.platform().commands(self).into_iter().map(user))
             .collect()
+    }
+
+    /// `command`, on the user's own terminal, as the account that runs the machine.
+    pub(super) fn as_its_user(&self, command: CommandLine) -> CommandLine {
+        match &self.spec.run_as {
+            Some(user) if self.host.is_root() => command.after(["runuser", "--pty", "-u", user, "--"]),
+            _ => command,
+        }
     }
 
     /// Starts it, without waiting for more than its programs to have been run.
@@ -282,7 +306,12 @@ impl Machine {
             return Ok(());
         };
         let place = self.place.directory.display().to_string();
-        let own = CommandLine::new(["chown", "-R", user, &place]);
+        let mut own = CommandLine::new(["chown", "-R", user, &place]);
+        // Images elsewhere, and devices, are their owners' business.
+        let images = self.spec.disks.iter().map(|disk| &disk.image);
+        let images = images.filter(|image| !image.contains('/'));
+        own.words
+            .extend(images.map(|image| self.spec.directory.join(image).display().to_string()));
         own.run(&self.host).map_err(|source| RunError::Machine {
             host: self.name().to_string(),
             source,

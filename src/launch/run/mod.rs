@@ -80,6 +80,7 @@ impl Running {
             spec.directory = directory.join(spec.host.as_str());
             spec.runtime.clone_from(&name);
         }
+        project.directory = directory.to_path_buf();
         Self {
             runtime: Runtime::new(&host, &name),
             host: Arc::new(host),
@@ -105,7 +106,7 @@ impl Running {
         if let Some(command) =
             super::console::attach(terminal, &machine.spec.name(), &machine.place.console())
         {
-            return Ok(Some(ConsoleAccess::Program(command)));
+            return Ok(Some(ConsoleAccess::Program(machine.as_its_user(command))));
         }
         let access = machine.platform().console(machine);
         let access = access.map_err(|source| RunError::Machine {
@@ -132,7 +133,8 @@ impl Running {
 
     /// Everything that keeps the project from being started; also for those that look before they leap.
     pub fn obstacles(&self, options: &StartOptions) -> Vec<Obstacle> {
-        start::obstacles(self, &self.machines(options.terminal), &options.hosts)
+        let machines = self.machines(options.terminal);
+        start::obstacles(self, &machines, &options.hosts, options.until)
     }
 
     fn machines(&self, terminal: Option<Terminal>) -> Vec<Machine> {

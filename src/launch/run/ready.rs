@@ -91,6 +91,9 @@ impl<'a> Watched<'a> {
                 return true;
             }
         }
+        if until != Until::Console && self.addresses().next().is_none() {
+            return self.fail("it has no fixed address at which it could be asked whether it is up");
+        }
         if elapsed > limit {
             return self.fail(&format!("it is not up after {} s", limit.as_secs()));
         }
@@ -115,10 +118,14 @@ impl<'a> Watched<'a> {
         }
     }
 
+    /// Its fixed addresses.
+    fn addresses(&self) -> impl Iterator<Item = std::net::Ipv4Addr> {
+        self.machine.spec.vifs.iter().filter_map(|vif| vif.address)
+    }
+
     /// Whether the machine answers at one of its addresses.
     fn answers(&self, until: Until) -> bool {
-        let mut addresses = self.machine.spec.vifs.iter().filter_map(|vif| vif.address);
-        addresses.any(|address| match until {
+        self.addresses().any(|address| match until {
             Until::Console => false,
             Until::Ping => {
                 let ping = CommandLine::new(["ping", "-c", "1", "-W", "1", &address.to_string()]);

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use crate::base::cleanup::Undo;
 use crate::base::report::Reporter;
-use crate::project::HostName;
+use crate::project::{HostName, Moment};
 
 use super::super::command::CommandLine;
 use super::super::net::Segment;
-use super::super::project_spec::Moment;
+use super::super::runtime::RuntimeLock;
 use super::machine::is_local;
 use super::ready::{self, Waited, Watched};
-use super::{Machine, Notice, Obstacle, RunError, Running, StartOptions, State, hooks, is_wanted};
+use super::{Machine, Notice, Obstacle, RunError, Running, StartOptions, State, Until, hooks, is_wanted};
 
 /// How a start went.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub fn start(
         clean_up_crash(machine, notice);
         machine.settle_terminal(notice);
     }
-    let found = obstacles(running, &machines, &[]);
+    let found = obstacles(running, &machines, &[], options.until);
     if !found.is_empty() {
         if !was_begun {
             running.runtime.remove(&lock)?;
@@ -104,8 +104,22 @@ pub fn start(
     let started = start_all(running, options, &machines, &begun, reporter, notice);
     reporter.end();
     drop(undo);
+    if started.is_err() && !running.is_up() {
+        take_back(running, &begun, &lock)?;
+    }
     report.hosts.extend(started?);
     Ok(report)
+}
+
+/// Stops the switches of a start that came to nothing.
+fn take_back(running: &Running, begun: &Mutex<Begun>, lock: &RuntimeLock) -> Result<(), RunError> {
+    for segment in &locked(begun).segments {
+        segment.stop(&running.host)?;
+    }
+    if !running.segments().iter().any(Segment::is_up) {
+        running.runtime.remove(lock)?;
+    }
+    Ok(())
 }
 
 /// Everything between the first hook and the last.
@@ -117,7 +131,7 @@ fn start_all(
     reporter: &dyn Reporter,
     notice: &dyn Fn(Notice),
 ) -> Result<Vec<(HostName, Outcome)>, RunError> {
-    hooks::run(running, Moment::BeforeProjectStart)?;
+    hooks::run(running, Moment::BeforeProjectStart, notice)?;
     let is_shared = machines.iter().any(|machine| machine.spec.run_as.is_some());
     for segment in running.segments() {
         let mut begun = locked(begun);
@@ -128,7 +142,7 @@ fn start_all(
             }
         }
     }
-    hooks::run(running, Moment::BeforeHostsStart)?;
+    hooks::run(running, Moment::BeforeHostsStart, notice)?;
     let mut outcomes = Vec::new();
     let orders: BTreeSet<u32> = machines.iter().map(|machine| machine.spec.order).collect();
     for order in orders {
@@ -151,8 +165,8 @@ fn start_all(
         }
         outcomes.extend(wait_for(&watched, options, begun, reporter));
     }
-    hooks::run(running, Moment::AfterHostsStart)?;
-    hooks::run(running, Moment::AfterProjectStart)?;
+    hooks::run(running, Moment::AfterHostsStart, notice)?;
+    hooks::run(running, Moment::AfterProjectStart, notice)?;
     Ok(outcomes)
 }
 
@@ -232,8 +246,19 @@ fn elsewhere(running: &Running, options: &StartOptions, report: &mut StartReport
 }
 
 /// What keeps `machines`, those that are wanted of them, from being started.
-pub(super) fn obstacles(running: &Running, machines: &[Machine], wanted: &[HostName]) -> Vec<Obstacle> {
+pub(super) fn obstacles(
+    running: &Running,
+    machines: &[Machine],
+    wanted: &[HostName],
+    until: Until,
+) -> Vec<Obstacle> {
     let mut found = Vec::new();
+    if until == Until::Ping && running.host.find("ping").is_none() {
+        found.push(Obstacle::NoProgram {
+            program: "ping".to_owned(),
+            package: Some("iputils-ping"),
+        });
+    }
     for program in ["setsid", "setarch"] {
         if running.host.find(program).is_none() {
             found.push(Obstacle::NoProgram {

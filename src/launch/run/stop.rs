@@ -5,9 +5,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::base::report::Reporter;
-use crate::project::HostName;
+use crate::project::{HostName, Moment};
 
-use super::super::project_spec::Moment;
 use super::{Machine, Notice, RunError, Running, State, StopOptions, hooks, is_wanted};
 
 /// How often a machine that shuts down is looked at.
@@ -61,8 +60,8 @@ pub fn stop(
     }
     let lock = running.runtime.lock(&running.host, &running.project.project)?;
     reporter.begin(machines.len());
-    hooks::run(running, Moment::BeforeProjectStop)?;
-    hooks::run(running, Moment::BeforeHostsStop)?;
+    hooks::run(running, Moment::BeforeProjectStop, notice)?;
+    hooks::run(running, Moment::BeforeHostsStop, notice)?;
     let orders: BTreeSet<u32> = machines.iter().map(|machine| machine.spec.order).collect();
     for order in orders.into_iter().rev() {
         let of_order: Vec<&Machine> = machines
@@ -73,7 +72,7 @@ pub fn stop(
             .hosts
             .extend(stop_together(&of_order, options, reporter, notice));
     }
-    hooks::run(running, Moment::AfterHostsStop)?;
+    hooks::run(running, Moment::AfterHostsStop, notice)?;
     if !running.is_up() {
         for segment in running.segments() {
             segment.stop(&running.host)?;
@@ -81,7 +80,7 @@ pub fn stop(
         running.runtime.remove(&lock)?;
     }
     reporter.end();
-    hooks::run(running, Moment::AfterProjectStop)?;
+    hooks::run(running, Moment::AfterProjectStop, notice)?;
     Ok(report)
 }
 

@@ -18,21 +18,19 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     )
     .or("raw"),
     carried(Global, "project_password", V::Word, "authorises a remote upgrade"),
-    carried(Global, "beforeProjectStart", V::Lines, "runs on the server before everything starts")
+    here(Global, "beforeProjectStart", V::Lines, "runs on the server before everything starts")
         .example("beforeProjectStart {\n    modprobe tun\n}"),
-    carried(
-        Global,
-        "beforeHostsStart",
+    here(Global, "beforeHostsStart",
         V::Lines,
         "runs on the server after the switches, before the hosts start",
     ),
-    carried(Global, "afterHostsStart", V::Lines, "runs on the server after the hosts have started"),
-    carried(Global, "afterProjectStart", V::Lines, "runs on the server after everything has started"),
-    carried(Global, "beforeProjectStop", V::Lines, "runs on the server before everything stops"),
-    carried(Global, "beforeHostsStop", V::Lines, "runs on the server before the hosts stop"),
-    carried(Global, "afterHostsStop", V::Lines, "runs on the server after the hosts have stopped"),
-    carried(Global, "afterProjectStop", V::Lines, "runs on the server after everything has stopped"),
-    carried(Global, "persist", V::Flag, "keeps the project up: hosts that end are started again").or("off"),
+    here(Global, "afterHostsStart", V::Lines, "runs on the server after the hosts have started"),
+    here(Global, "afterProjectStart", V::Lines, "runs on the server after everything has started"),
+    here(Global, "beforeProjectStop", V::Lines, "runs on the server before everything stops"),
+    here(Global, "beforeHostsStop", V::Lines, "runs on the server before the hosts stop"),
+    here(Global, "afterHostsStop", V::Lines, "runs on the server after the hosts have stopped"),
+    here(Global, "afterProjectStop", V::Lines, "runs on the server after everything has stopped"),
+    here(Global, "persist", V::Flag, "keeps the project up: hosts that end are started again").or("off"),
     here(
         Global,
         "secret",

@@ -91,6 +91,23 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "start order, lower first; stops in reverse",
     )
     .or("99"),
+    here(
+        Host,
+        "sudo",
+        V::Word,
+        "the user as whom root runs the machine, and who gets its images",
+    )
+    .or("who starts the project")
+    .example("sudo lab"),
+    here(Host, "owner", V::Word, "the same as `sudo`, which goes before it"),
+    here(
+        Host,
+        "nice",
+        V::Integer(-20, 19),
+        "how far the machine's process stands back for others; not under Xen",
+    )
+    .or("0")
+    .example("nice 10"),
     here(Host, "kernel", V::Text, "the kernel file on the server")
         .or("`default_kernel` or `xen_kernel` of mln.conf"),
     here(Host, "ramdisk", V::Text, "the initial ramdisk file on the server").or("`xen_ramdisk` of mln.conf"),

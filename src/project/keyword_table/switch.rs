@@ -46,8 +46,19 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         "hands out the addresses from the first to the last: `dhcp FIRST LAST`",
     )
     .example("dhcp 10.0.0.100 10.0.0.199"),
-    carried(Switch, "owner", V::Word, "the socket's owner").or("who starts the project"),
-    carried(Switch, "group", V::Word, "the socket's group"),
+    here(
+        Switch,
+        "owner",
+        V::Word,
+        "the socket's owner, where root starts the project",
+    )
+    .or("who starts the project"),
+    here(
+        Switch,
+        "group",
+        V::Word,
+        "the group whose members may plug in, where root starts the project",
+    ),
     carried(Switch, "sudo", V::Word, "runs the switch as another user"),
     carried(
         Switch,

@@ -88,6 +88,7 @@ fn value_words(kind: ValueKind) -> String {
         }
         ValueKind::Text => "the rest of the line",
         ValueKind::Number(least, most) => return format!("a number from {least} to {most}"),
+        ValueKind::Integer(least, most) => return format!("a number from {least} to {most}"),
         ValueKind::Size => "a size: a whole number with a unit, `512M`, `2G`; without one, bytes",
         ValueKind::Memory => "a size: a whole number with a unit, `512M`, `2G`; without one, MiB",
         ValueKind::Address => "an IPv4 address",
@@ -129,6 +130,7 @@ fn example(keyword: &Keyword) -> String {
         ValueKind::Word => format!("{name} NAME"),
         ValueKind::Choice(choices) => format!("{name} {}", choices.first().unwrap_or(&"")),
         ValueKind::Text => format!("{name} TEXT"),
+        ValueKind::Integer(_, most) => format!("{name} {most}"),
         ValueKind::Number(least, most) => format!("{name} {}", (least + (most - least) / 4).max(1)),
         ValueKind::Size | ValueKind::Memory => format!("{name} 512M"),
         ValueKind::Address | ValueKind::Addresses | ValueKind::AddressOrDhcp => format!("{name} 10.0.0.1"),
