@@ -273,3 +273,91 @@ fn passwords_come_from_files_and_variables_and_stand_in_no_manifest() {
         assert_eq!(String::from_utf8(output.stderr).unwrap(), message);
     }
 }
+
+#[test]
+fn a_project_that_spells_out_a_password_is_kept_for_its_owner_alone() {
+    let desk = Desk::new();
+    let mode = |project: &Path| {
+        let text = project.join("farm.mln");
+        fs::metadata(text).unwrap().permissions().mode() & 0o777
+    };
+    assert_ne!(mode(&desk.bake("one", &[])), 0o600);
+    let text = PROJECT.replace("    xen\n", "    xen\n    root_password plain:correct horse\n");
+    desk.put("farm.mln", &text);
+    let project = desk.bake("one", &["--replace"]);
+    assert_eq!(mode(&project), 0o600);
+    assert!(!self::text(&project.join("manifest.json")).contains("horse"));
+    // It is made so again, even if nothing else is to do.
+    fs::set_permissions(project.join("farm.mln"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(mode(&desk.bake("one", &["--replace"])), 0o600);
+}
+
+#[test]
+fn the_manifest_names_the_plugins_that_ran_with_their_digests() {
+    let desk = Desk::new();
+    let text = PROJECT.replace("    xen\n", "    xen\n    internal_swap 1M\n");
+    desk.put("farm.mln", &text);
+    let manifest = text_of_manifest(&desk.bake("one", &[]));
+    let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plugin/bundled/internal_swap.lua");
+    let wanted = format!(
+        "  \"plugins\": [\n    {{\n      \"name\": \"internal_swap\",\n      \"sha256\": \"{}\"\n    }}\n  ],\n",
+        sha256(&plugin)
+    );
+    assert!(manifest.contains(&wanted), "{manifest}");
+    desk.put("farm.mln", PROJECT);
+    assert!(!text_of_manifest(&desk.bake("one", &["--replace"])).contains("\"plugins\""));
+}
+
+fn text_of_manifest(project: &Path) -> String {
+    text(&project.join("manifest.json"))
+}
+
+#[test]
+fn file_systems_have_a_uuid_of_their_own_unless_the_guest_starts_by_the_templates() {
+    let desk = Desk::new();
+    let tree = desk.bakery.path("tree");
+    let template = desk
+        .bakery
+        .make_template(ExtKind::Ext3, BlockSize(4096), 16 << 20);
+    let uuid = |image: &Path| {
+        let output = tool("dumpe2fs", "e2fsprogs")
+            .arg("-h")
+            .arg(image)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find(|line| line.starts_with("Filesystem UUID:"));
+        line.unwrap().split_whitespace().last().unwrap().to_owned()
+    };
+    desk.put("farm.mln", &PROJECT.replace("small.ext4", "small.ext3"));
+    desk.put("secret", "0123456789abcdef0123456789abcdef\n");
+    let secret = ["--secret-file", "secret", "--replace"];
+    let project = desk.bake("one", &secret);
+    let images = ["a", "b"].map(|host| project.join(host).join("root.img"));
+    images.iter().for_each(|image| e2fsck_clean(image));
+    let [a, b] = images.map(|image| uuid(&image));
+    assert!(a != b && a != uuid(&template) && b != uuid(&template), "{a} {b}");
+    let again = desk.bake("two", &secret);
+    assert_eq!(uuid(&again.join("a/root.img")), a);
+
+    let boot = tree.join("boot/grub");
+    fs::create_dir_all(&boot).unwrap();
+    let line = format!(
+        "linux /vmlinuz root=UUID={} ro\n",
+        "00112233-4455-4677-8899-aabbccddeeff"
+    );
+    fs::File::create(boot.join("grub.cfg"))
+        .and_then(|mut file| std::io::Write::write_all(&mut file, line.as_bytes()))
+        .unwrap();
+    let template = desk
+        .bakery
+        .make_template(ExtKind::Ext3, BlockSize(4096), 16 << 20);
+    let output = tool("tune2fs", "e2fsprogs")
+        .args(["-U", "00112233-4455-4677-8899-aabbccddeeff"])
+        .arg(&template)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let project = desk.bake("one", &secret);
+    assert_eq!(uuid(&project.join("a/root.img")), uuid(&template));
+}

@@ -8,7 +8,7 @@ use std::process::Command;
 use mln_image::project::{LoadOptions, Project, TextLoader, load};
 
 use crate::support::accounts;
-use crate::support::debian::{baked, configured};
+use crate::support::debian::{baked, configured, debian};
 use crate::support::families::{all, debian_with_udev};
 use crate::support::memory_guest::MemoryGuest;
 use crate::support::tool;
@@ -241,5 +241,49 @@ fn what_a_guest_cannot_give_an_account_is_an_error_or_a_warning() {
         let project = project_of(&format!("users {{\n ada {{\n  {lines}\n }}\n}}"));
         let error = configured(&project, &project.hosts[0], &busybox).unwrap_err();
         assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn a_hash_of_any_form_is_written_as_it_is_and_the_system_logs_in_with_it() {
+    let hashes = [
+        "ab01FAX.bQRSU",
+        "$1$abcdefgh$irWbblnpmw.5z7wgBnprh0",
+        "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8",
+        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFdcbYEdFCoEOfaS35inz1",
+        "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+        "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7",
+        "!$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFdcbYEdFCoEOfaS35inz1",
+        "*",
+    ];
+    let lines: Vec<String> = (0..)
+        .zip(hashes)
+        .map(|(place, hash)| format!(" u{place} {hash}\n"))
+        .collect();
+    let guest = baked_with(&format!("users {{\n{}}}", lines.concat()), &debian());
+    for (place, hash) in (0..).zip(hashes) {
+        let shadow = guest.text("/etc/shadow");
+        assert!(
+            shadow.contains(&format!("\nu{place}:{hash}:")),
+            "{hash} in {shadow}"
+        );
+        // A setting that crypt does not know gives a failure token, which begins with a star.
+        let output = tool("perl", "perl-base")
+            .args([
+                "-e",
+                "my $made = crypt('x', $ARGV[0]); print defined $made ? $made : '*'",
+                hash,
+            ])
+            .output()
+            .unwrap();
+        let made = String::from_utf8(output.stdout).unwrap();
+        let method = hash
+            .rsplit_once('$')
+            .map_or(&hash[..2.min(hash.len())], |(method, _)| method);
+        assert_eq!(
+            made.starts_with(method) && !made.starts_with('*'),
+            !hash.starts_with(['!', '*']),
+            "{hash} {made}"
+        );
     }
 }

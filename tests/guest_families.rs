@@ -91,14 +91,11 @@ fn shown(guest: &MemoryGuest) -> String {
         writeln!(text, "=== {} {path}", effect.name()).unwrap();
         match &edit.change {
             Change::File { .. } if path.ends_with("_key") => text.push_str("a private key\n"),
-            Change::File {
-                content: Content::Bytes(bytes),
-                attributes,
-            } => {
+            Change::File { content, attributes } => {
                 if let Some(mode) = attributes.mode {
                     writeln!(text, "mode {mode:04o}").unwrap();
                 }
-                text.push_str(std::str::from_utf8(bytes).unwrap());
+                text.push_str(&text_of(content));
             }
             Change::Symlink { target, .. } => {
                 writeln!(text, "-> {}", String::from_utf8_lossy(target)).unwrap();
@@ -107,6 +104,15 @@ fn shown(guest: &MemoryGuest) -> String {
         }
     }
     text
+}
+
+fn text_of(content: &Content) -> String {
+    let bytes = match content {
+        Content::Bytes(bytes) => bytes.to_vec(),
+        Content::Joined(pieces) => pieces.concat(),
+        Content::HostFile { path, .. } => panic!("nothing is copied here, and `{}` is", path.display()),
+    };
+    String::from_utf8(bytes).unwrap()
 }
 
 #[test]
@@ -279,8 +285,8 @@ fn shells_read_the_files_of_network_scripts_and_wicked() {
         (
             "redhat_5_network_scripts",
             "etc/sysconfig/network-scripts",
-            "$DEVICE $ONBOOT $BOOTPROTO $IPADDR/$PREFIX $IPADDR1 $GATEWAY $MTU $IPV6ADDR $IPV6ADDR_SECONDARIES",
-            "eth1 yes none 10.0.0.1/24 10.0.0.2 10.0.0.254 1400 fd00::1/64 fd00::2/64\n",
+            "$DEVICE $ONBOOT $BOOTPROTO $IPADDR/$PREFIX $GATEWAY $MTU $IPV6ADDR $IPV6ADDR_SECONDARIES",
+            "eth1 yes none 10.0.0.1/24 10.0.0.254 1400 fd00::1/64 fd00::2/64\n",
         ),
         (
             "suse_wicked",

@@ -33,6 +33,7 @@ mod ext_old_layouts;
 mod ext_orphans;
 mod ext_random;
 mod ext_resize;
+mod ext_uuid;
 mod golden_images;
 mod guest_account_keywords;
 mod guest_accounts;

@@ -225,3 +225,22 @@ fn patterns_are_those_of_lua() {
     assert!(hook("  (\"a\"):find(\"[a\")").contains("malformed pattern (missing ']')"));
     assert!(hook("  (\"a\"):find(\"(a\")").contains("unfinished capture"));
 }
+
+#[test]
+fn what_a_block_of_a_host_needs_may_be_inherited() {
+    let describe = "function describe() return { blocks = { { place = \"host\", name = \"odd\", keywords = { \
+                    { name = \"key\", value = \"word\", required = true, help = \"turns the lock\" }, \
+                    { name = \"other\", value = \"word\" } } } } } end\n";
+    let project = "global { project p }\nsuperclass keyed { template t\n odd { key k } }\n\
+                   superclass bare { template t\n odd { other o } }\n\
+                   host a { superclass keyed\n odd { other o } }\nhost b { superclass bare }\n";
+    insta::assert_snapshot!(faults(project, &[("odd", describe)]), @r#"
+error[missing-keyword]: `odd` needs the keyword `key`
+ --> p.mln:5:2
+  |
+5 |  odd { other o } }
+  |  ^^^
+  |
+  = hint: `key` turns the lock
+"#);
+}

@@ -84,6 +84,7 @@ impl<'a> Place<'a> {
         };
         match content {
             Content::Bytes(bytes) => self.run(|fs| fs.replace_content(node, bytes)),
+            Content::Joined(pieces) => self.run(|fs| fs.replace_content(node, &pieces.concat())),
             Content::HostFile { path, len_bytes } => {
                 let mut file = File::open(path).map_err(PathError::on("open", path))?;
                 let found = file.metadata().map_err(PathError::on("read", path))?.len();

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 
 use super::error::BakeError;
 use super::listing::Listing;
-use super::manifest::{Baked, FORMAT, Frame, LaunchRecord, Tool};
+use super::manifest::{Baked, FORMAT, Frame, LaunchRecord, PluginRecord, Tool};
 use super::network_files::{self, HEAD, KNOWN_HOSTS};
 use super::others::Others;
 use super::plan::Plan;
@@ -15,6 +15,7 @@ use super::worker::Shared;
 use crate::base::digest::Sha256Digest;
 use crate::base::{AtomicFile, PathError};
 use crate::launch;
+use crate::plugin::{Guests, Plugin};
 use crate::store::{Finish, Workspace};
 
 /// Writes what tells of the whole project, and declares it whole.
@@ -52,7 +53,7 @@ pub(super) fn close(shared: Shared<'_>, others: &Others, baked: &Baked) -> Resul
     workspace.finish(Finish {
         project_text: plan.request.project_text,
         launch: launch_file(workspace, plan, others)?,
-        manifest: manifest(workspace, baked, &files, records)?,
+        manifest: manifest(workspace, plan, baked, &files, records)?,
         hosts: &names,
         backings: &backings.into_inner().unwrap_or_else(PoisonError::into_inner),
         durability: execution.durability,
@@ -96,8 +97,19 @@ fn launch_file(workspace: &Workspace, plan: &Plan<'_>, others: &Others) -> Resul
     Ok(file)
 }
 
+/// The plugins that the project asks for.
+fn plugins(plan: &Plan<'_>) -> Vec<PluginRecord> {
+    let used = plan.request.plugins.into_iter().flat_map(Guests::used);
+    let record = |plugin: &Plugin| PluginRecord {
+        name: plugin.name.clone(),
+        sha256: plugin.digest(),
+    };
+    used.map(record).collect()
+}
+
 fn manifest(
     workspace: &Workspace,
+    plan: &Plan<'_>,
     baked: &Baked,
     files: &[LaunchRecord],
     records: Spool,
@@ -108,6 +120,7 @@ fn manifest(
         format: FORMAT,
         tool: Tool::THIS,
         project: &baked.project,
+        plugins: &plugins(plan),
         templates: &baked.templates,
         hosts: [],
         files,

@@ -85,7 +85,7 @@ mod tests {
     fn shown(node: &HostNode) -> String {
         let kind = match &node.kind {
             HostNodeKind::File(Content::HostFile { len_bytes, .. }) => format!("{len_bytes} bytes"),
-            HostNodeKind::File(Content::Bytes(_)) => "bytes".to_owned(),
+            HostNodeKind::File(Content::Bytes(_) | Content::Joined(_)) => "bytes".to_owned(),
             HostNodeKind::Directory => "directory".to_owned(),
             HostNodeKind::Symlink(target) => format!("-> {}", String::from_utf8_lossy(target)),
         };

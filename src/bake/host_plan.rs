@@ -4,8 +4,11 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::error::HostError;
 use super::esp;
+use super::fs_uuid;
 use super::guest_view::ExtView;
 use super::host_files::FilesDirectory;
 use super::need::{self, Need};
@@ -62,6 +65,9 @@ pub struct HostPlan {
     pub inodes: Need,
     /// What changes in the guest, in the order in which it is applied.
     pub files: Vec<FilePlan>,
+    /// The UUID that the root file system gets; `None` for the template's.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "fs_uuid::as_text")]
+    pub file_system_uuid: Option<Uuid>,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// What the guest is known by.
@@ -154,6 +160,7 @@ pub(super) fn plan_host(
         blocks: needs.blocks,
         inodes: needs.inodes,
         files,
+        file_system_uuid: fs_uuid::of(request, host, source, &configured.edits)?,
         warnings,
         identity: configured.identity,
         edits: configured.edits,

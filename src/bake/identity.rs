@@ -3,12 +3,11 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, Read as _};
 
 use super::error::BakeError;
-use crate::base::atomic::Durability;
-use crate::base::{AtomicFile, IdentityKey, PathError};
+use crate::base::atomic::{self, Durability};
+use crate::base::{IdentityKey, PathError};
 use crate::store::ProjectPlaces;
 
 /// A key and where it comes from.
@@ -74,13 +73,7 @@ impl Identity {
             let _infallible = write!(text, "{byte:02x}");
         }
         text.push('\n');
-        let path = places.identity();
-        let file = AtomicFile::create(&path)?;
-        file.file()
-            .set_permissions(fs::Permissions::from_mode(0o600))
-            .and_then(|()| file.file().write_all(text.as_bytes()))
-            .map_err(PathError::on("write", file.temporary_path()))?;
-        file.persist(durability)
+        atomic::write_private(&places.identity(), text.as_bytes(), durability)
     }
 }
 

@@ -68,6 +68,7 @@ impl<'a> Keys<'a> {
             fields.text(&format!("{:o}", file.mode));
             fields.text(&file.content);
         }
+        fields.text(&format!("{:?}", plan.file_system_uuid));
         for edit in plan.edits.iter() {
             self.edit(&mut fields, edit)?;
         }
@@ -82,6 +83,7 @@ impl<'a> Keys<'a> {
                 fields.attributes(*attributes);
                 match content {
                     Content::Bytes(bytes) => fields.bytes(bytes),
+                    Content::Joined(pieces) => fields.bytes(&pieces.concat()),
                     Content::HostFile { path, len_bytes } => {
                         fields.text(&format!("{len_bytes} {}", self.file_digest(path)?));
                     }

@@ -23,6 +23,9 @@ pub(super) struct Frame<'a> {
     pub(super) tool: Tool,
     /// The project.
     pub(super) project: &'a ProjectRecord,
+    /// The plugins that ran, in their order.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) plugins: &'a [PluginRecord],
     /// Every template that was used, sorted by name.
     pub(super) templates: &'a [TemplateRecord],
     /// Every host, in the project's order.
@@ -67,6 +70,15 @@ pub struct ProjectRecord {
     /// The project's name.
     pub name: String,
     /// The digest of the project's text, which lies beside the manifest.
+    pub sha256: Sha256Digest,
+}
+
+/// A plugin that the project asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginRecord {
+    /// Its name.
+    pub name: String,
+    /// The digest of its text.
     pub sha256: Sha256Digest,
 }
 

@@ -15,6 +15,7 @@ mod closing;
 mod diff;
 mod error;
 mod esp;
+mod fs_uuid;
 mod ground;
 mod group;
 mod guest_view;
@@ -50,8 +51,8 @@ pub use host_files::FilesDirectory;
 pub use host_plan::{FilePlan, HostPlan};
 pub use identity::{Identity, IdentitySource};
 pub use manifest::{
-    BackingRecord, Baked, FORMAT, ImageDigest, ImageRecord, LaunchRecord, ProjectRecord, SwapRecord,
-    TemplateRecord,
+    BackingRecord, Baked, FORMAT, ImageDigest, ImageRecord, LaunchRecord, PluginRecord, ProjectRecord,
+    SwapRecord, TemplateRecord,
 };
 pub use merge::{MergeError, merge};
 pub use need::Need;

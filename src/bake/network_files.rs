@@ -49,7 +49,7 @@ pub(super) fn files(project: &Project, numbers: &Numbers, directory: &Path) -> V
     let Numbers { macs, addresses } = numbers;
     let mut files = vec![NetworkFile {
         name: "etc_hosts".to_owned(),
-        content: etc_hosts(project, addresses),
+        content: etc_hosts(addresses),
     }];
     for switch in &project.switches {
         if let Some(content) = dnsmasq(project, switch, macs, directory) {
@@ -62,33 +62,8 @@ pub(super) fn files(project: &Project, numbers: &Numbers, directory: &Path) -> V
     files
 }
 
-/// The names that an interface's addresses have: the first one with any has the host's own.
-fn named(host: &Host, project: &Project, addresses: &AddressBook) -> Vec<(String, Vec<String>)> {
-    let mut found = Vec::new();
-    for interface in &host.interfaces {
-        let names = if found.is_empty() {
-            vec![host.name.to_string(), format!("{}.{}", host.name, project.name)]
-        } else {
-            vec![format!("{}-{}", host.name, interface.name)]
-        };
-        let known = addresses.addresses(host, interface);
-        found.extend(
-            known
-                .into_iter()
-                .map(|(address, _)| (address.to_string(), names.clone())),
-        );
-    }
-    found
-}
-
-fn etc_hosts(project: &Project, addresses: &AddressBook) -> String {
-    let mut text = HEAD.to_owned();
-    for host in &project.hosts {
-        for (address, names) in named(host, project, addresses) {
-            let _infallible = writeln!(text, "{address}\t{}", names.join(" "));
-        }
-    }
-    text
+fn etc_hosts(addresses: &AddressBook) -> String {
+    HEAD.to_owned() + &String::from_utf8_lossy(&addresses.lines())
 }
 
 /// The lines of `known_hosts` about the host of `plan`, which is at `place` of the project.
@@ -103,9 +78,9 @@ pub(super) fn known_lines(whole: &Plan<'_>, place: usize, plan: &HostPlan) -> St
         return text;
     };
     let mut patterns = vec![host.name.to_string(), format!("{}.{}", host.name, project.name)];
-    for (address, names) in named(host, project, &whole.numbers.addresses) {
-        patterns.push(address);
-        patterns.extend(names);
+    for named in whole.numbers.addresses.named(project, host) {
+        patterns.push(named.address.to_string());
+        patterns.extend(named.names);
     }
     let mut seen = BTreeSet::new();
     patterns.retain(|pattern| seen.insert(pattern.clone()));

@@ -210,6 +210,9 @@ fn configure(
 ) -> Result<Vec<Option<Sha256Digest>>, HostError> {
     let failed = |action| move |source| HostError::FileSystem { action, source };
     apply(&mut fs, &plan.edits)?;
+    if let Some(uuid) = plan.file_system_uuid {
+        fs.set_uuid(uuid.into_bytes()).map_err(failed("write"))?;
+    }
     fs.commit().map_err(failed("write"))?;
     if shared.execution.verify != Verify::None {
         shared.execution.reporter.stage(plan.name.as_str(), "check");

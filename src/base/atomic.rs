@@ -1,7 +1,8 @@
 //! Files that appear whole or not at all: a temporary beside the destination, synced, then renamed over it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::cleanup::Temporary;
@@ -54,6 +55,16 @@ impl AtomicFile {
             temporary: Temporary::register(path),
             destination: destination.to_path_buf(),
         })
+    }
+
+    /// A file with this content for the owner's eyes alone.
+    pub fn private(destination: &Path, content: &[u8]) -> Result<Self, PathError> {
+        let made = Self::create(destination)?;
+        made.file()
+            .set_permissions(Permissions::from_mode(0o600))
+            .and_then(|()| made.file().write_all(content))
+            .map_err(PathError::on("write", made.temporary_path()))?;
+        Ok(made)
     }
 
     /// The open file.
@@ -131,6 +142,11 @@ pub fn write(destination: &Path, content: &[u8], durability: Durability) -> Resu
         .write_all(content)
         .map_err(PathError::on("write", file.temporary_path()))?;
     file.persist(durability)
+}
+
+/// The same for the owner's eyes alone.
+pub fn write_private(destination: &Path, content: &[u8], durability: Durability) -> Result<(), PathError> {
+    AtomicFile::private(destination, content)?.persist(durability)
 }
 
 /// Removes every unfinished file directly inside `directory`; call it only under the lock that guards it.

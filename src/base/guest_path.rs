@@ -1,13 +1,14 @@
 //! Paths inside a guest's file system: absolute, normal, bytes rather than text.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// An absolute path inside a guest, such as `/etc/hostname`.
 ///
 /// Held without a trailing slash, without empty or `.` components, and never with a `..` component: what a `..` means
 /// depends on symbolic links, so only the file system may resolve it. Names are bytes, as in ext.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GuestPath(Box<[u8]>);
+pub struct GuestPath(Arc<[u8]>);
 
 /// Says why some bytes are not a guest path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +70,7 @@ impl GuestPath {
 
     /// The root directory.
     pub fn root() -> Self {
-        Self(Box::from(*b"/"))
+        Self(Arc::from(*b"/"))
     }
 
     /// Whether this is the root directory.
@@ -98,7 +99,7 @@ impl GuestPath {
             return None;
         }
         let cut = self.0.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-        Some(Self(Box::from(&self.0[..cut.max(1)])))
+        Some(Self(Arc::from(&self.0[..cut.max(1)])))
     }
 
     /// This path with `relative` appended; `relative` may hold several components, and may begin with a slash.

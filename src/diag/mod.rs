@@ -11,5 +11,5 @@ mod suggest;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use render::{Colours, render, render_all};
-pub use source::{LineColumn, Source, SourceId, SourceMap, Span};
+pub use source::{LineColumn, Source, SourceId, SourceMap, Span, without_secret};
 pub use suggest::nearest;

@@ -84,7 +84,7 @@ fn excerpt<'a>(
 ) -> Element<'a> {
     let source = sources.get(span.source);
     let place = sources.line_column(span);
-    let line = source.line_text(place.line);
+    let line = sources.shown_line(span.source, place.line);
     if line.len() > SHOWN_LINE_MAX {
         return Origin::path(source.name().as_ref())
             .line(place.line as usize)

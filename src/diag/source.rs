@@ -1,5 +1,6 @@
 //! The texts that a run has read, and places in them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::base::Origin;
@@ -41,6 +42,8 @@ pub struct Source {
 #[derive(Debug, Default)]
 pub struct SourceMap {
     sources: Vec<Source>,
+    /// What a secret begins with.
+    secret_mark: Option<&'static str>,
 }
 
 impl SourceMap {
@@ -97,6 +100,20 @@ impl SourceMap {
         self.sources.is_empty()
     }
 
+    /// From now on nothing is shown of a line from where a word begins with `mark`.
+    pub fn hide_after(&mut self, mark: &'static str) {
+        self.secret_mark = Some(mark);
+    }
+
+    /// The text of `line`, from 1, of `source`, as it may be shown.
+    pub fn shown_line(&self, source: SourceId, line: u32) -> Cow<'_, str> {
+        let text = self.get(source).line_text(line);
+        match self.secret_mark.and_then(|mark| without_secret(text, mark)) {
+            Some(shown) => Cow::Owned(shown),
+            None => Cow::Borrowed(text),
+        }
+    }
+
     /// The characters of `span`.
     pub fn text(&self, span: Span) -> &str {
         self.get(span.source)
@@ -117,7 +134,7 @@ impl SourceMap {
         Origin {
             file: Arc::clone(&source.name),
             line,
-            text: Arc::from(source.line_text(line).trim()),
+            text: Arc::from(self.shown_line(span.source, line).trim()),
         }
     }
 
@@ -199,6 +216,17 @@ impl Span {
     }
 }
 
+/// `text` without what follows `mark` at the beginning of a word; `None` where nothing does.
+pub fn without_secret(text: &str, mark: &str) -> Option<String> {
+    let begins_word = |place: &usize| {
+        let before = text.get(..*place).and_then(|before| before.chars().next_back());
+        before.is_none_or(|character| !character.is_alphanumeric())
+    };
+    let mut places = text.match_indices(mark).map(|(place, _)| place);
+    let place = places.find(begins_word)?;
+    Some(format!("{}{mark}<password>", text.get(..place)?))
+}
+
 /// An offset in a text, or a count of texts or lines, which `TEXT_MAX` keeps far below 2^32.
 fn position(place: usize) -> u32 {
     u32::try_from(place).expect("a text is at most 16 MiB long")
@@ -219,6 +247,30 @@ mod tests {
         assert_eq!(place(9), LineColumn { line: 3, column: 1 });
         assert_eq!(map.get(id).line_text(2), "ø x");
         assert_eq!(map.origin(Span::new(id, 6, 7)).to_string(), "a.mln:2: ø x");
+    }
+
+    #[test]
+    fn nothing_is_shown_after_the_mark_of_a_secret() {
+        let mut map = SourceMap::new();
+        let id = map.add(
+            "a.mln",
+            "root_password plain:a b # c\nexplain:x\nada \"plain:ø\"",
+            None,
+        );
+        map.hide_after("plain:");
+        let shown: Vec<_> = (1..=3).map(|line| map.shown_line(id, line)).collect();
+        assert_eq!(
+            shown,
+            [
+                "root_password plain:<password>",
+                "explain:x",
+                "ada \"plain:<password>"
+            ]
+        );
+        assert_eq!(
+            map.origin(Span::new(id, 20, 21)).text.as_ref(),
+            "root_password plain:<password>"
+        );
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub enum Change {
 pub enum Content {
     /// The bytes themselves.
     Bytes(Arc<[u8]>),
+    /// Bytes in pieces that follow each other, so that guests may share what is long and the same in all of them.
+    Joined(Arc<[Arc<[u8]>]>),
     /// The bytes of a file of the host, read when the edit is applied.
     HostFile {
         /// The file.
@@ -73,8 +75,10 @@ pub struct Attributes {
 impl Content {
     /// The content's length in bytes.
     pub fn len_bytes(&self) -> u64 {
+        let len = |bytes: &Arc<[u8]>| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         match self {
-            Self::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Self::Bytes(bytes) => len(bytes),
+            Self::Joined(pieces) => pieces.iter().map(len).sum(),
             Self::HostFile { len_bytes, .. } => *len_bytes,
         }
     }

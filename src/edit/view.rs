@@ -276,6 +276,7 @@ fn edited_info(edit: &Edit, old: Option<NodeInfo>) -> Option<NodeInfo> {
 pub(super) fn read_content(content: &Content, path: &GuestPath) -> Result<Vec<u8>, ViewError> {
     match content {
         Content::Bytes(bytes) => Ok(bytes.to_vec()),
+        Content::Joined(pieces) => Ok(pieces.concat()),
         Content::HostFile { path: file, .. } => fs::read(file).map_err(|source| ViewError::Read {
             path: path.clone(),
             source: Box::new(source),

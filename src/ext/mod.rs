@@ -104,6 +104,7 @@ mod tests_edit;
 mod tests_read;
 mod types;
 mod usage;
+mod uuid;
 mod verify;
 mod write;
 mod xattr;

@@ -171,7 +171,7 @@ pub fn configure(
         accounts::configure(host, &accounts::Stage::new(project, view, context), &mut warnings)
     })?;
     let renderer = stages.ask(|view| network::configure(&guest, view, &mut warnings))?;
-    stages.run(|view| hosts::configure(project, host, view, context.addresses))?;
+    stages.run(|view| hosts::configure(host, view, context.addresses))?;
     stages.run(|view| fstab::configure(host, view, context.root_file_system, context.root_names))?;
     let renders = renderer.as_ref().map(|renderer| renderer.value);
     stages.run(|view| resolver::configure(host, renders, view))?;

@@ -26,29 +26,37 @@ pub(super) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// `content` with our block holding `block`: in place of the block that is there, else at the end. Of the lines
 /// outside, those that `keep` refuses are dropped.
 pub(super) fn with_block(content: &[u8], block: &str, keep: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    let mut written = Vec::with_capacity(content.len() + block.len() + 64);
-    let mut done = false;
+    let (before, after) = around_block(content, keep);
+    [before.as_slice(), block.as_bytes(), &after].concat()
+}
+
+/// The same file as what stands before the block's text and what stands after it, our marks among them.
+pub(super) fn around_block(content: &[u8], keep: impl Fn(&[u8]) -> bool) -> (Vec<u8>, Vec<u8>) {
+    let (mut before, mut behind) = (Vec::with_capacity(content.len() + 64), Vec::new());
+    let mut is_behind = false;
     let all = lines(content);
     let mut rest = all.as_slice();
     while let Some((line, after)) = rest.split_first() {
         if let Some(length) = block_length(rest) {
-            if !done {
-                push_block(&mut written, block);
-                done = true;
-            }
+            is_behind = true;
             rest = &rest[length..];
             continue;
         }
         if keep(line) {
-            written.extend_from_slice(line);
-            written.push(b'\n');
+            push_line(if is_behind { &mut behind } else { &mut before }, line);
         }
         rest = after;
     }
-    if !done {
-        push_block(&mut written, block);
-    }
-    written
+    push_line(&mut before, BEGIN);
+    let mut after = Vec::with_capacity(behind.len() + END.len() + 1);
+    push_line(&mut after, END);
+    after.append(&mut behind);
+    (before, after)
+}
+
+fn push_line(written: &mut Vec<u8>, line: &[u8]) {
+    written.extend_from_slice(line);
+    written.push(b'\n');
 }
 
 /// The same, but a block that is not there yet comes first of all.
@@ -80,8 +88,7 @@ pub(super) fn with_assignment(content: &[u8], key: &str, value: &str) -> Vec<u8>
     let assignment = format!("{key}={value}\n");
     for line in lines(content) {
         if !is_assignment(line, key) {
-            written.extend_from_slice(line);
-            written.push(b'\n');
+            push_line(&mut written, line);
         } else if !done {
             written.extend_from_slice(assignment.as_bytes());
             done = true;
@@ -112,11 +119,9 @@ fn block_length(lines: &[&[u8]]) -> Option<usize> {
 }
 
 fn push_block(written: &mut Vec<u8>, block: &str) {
-    written.extend_from_slice(BEGIN);
-    written.push(b'\n');
+    push_line(written, BEGIN);
     written.extend_from_slice(block.as_bytes());
-    written.extend_from_slice(END);
-    written.push(b'\n');
+    push_line(written, END);
 }
 
 #[cfg(test)]

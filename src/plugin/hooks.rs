@@ -124,27 +124,36 @@ fn own_span(plugin: &Plugin, line: Option<u32>, draft: &mut Draft<'_>) -> Span {
 pub struct Guests {
     registry: Arc<Registry>,
     facts: Facts,
+    used: Vec<Plugin>,
     swaps: Swaps,
 }
 
 impl Guests {
     /// The plugins of `registry`, for the project that `facts` tells of.
     pub fn new(registry: Arc<Registry>, facts: Facts) -> Self {
-        Self {
+        let mut guests = Self {
             registry,
             facts,
+            used: Vec::new(),
             swaps: Swaps::default(),
+        };
+        let hosts = guests.facts.hosts();
+        let is_used = |plugin: &&Plugin| {
+            plugin.description.blocks.is_empty()
+                || hosts.iter().any(|host| guests.asking(plugin, host).is_some())
+        };
+        let used: Vec<Plugin> = guests.registry.plugins.iter().filter(is_used).cloned().collect();
+        if !used.iter().any(|plugin| plugin.description.has("configure")) {
+            // Nobody will ask, and of a large project they are a lot.
+            guests.facts = Facts::none();
         }
+        guests.used = used;
+        guests
     }
 
-    /// The plugins that some host asks for, by name.
-    pub fn used(&self) -> impl Iterator<Item = &Plugin> {
-        let hosts = self.facts.hosts();
-        let is_used = move |plugin: &&Plugin| {
-            plugin.description.blocks.is_empty()
-                || hosts.iter().any(|host| self.asking(plugin, host).is_some())
-        };
-        self.registry.plugins.iter().filter(is_used)
+    /// The plugins that some host asks for, in the order in which they run.
+    pub fn used(&self) -> &[Plugin] {
+        &self.used
     }
 
     /// Adds what the plugins edit in the guest of `host`, which `view` and `edits` show as it is by now.
@@ -157,7 +166,7 @@ impl Guests {
         view: &dyn GuestView,
         edits: &mut EditList,
     ) -> Result<(), PluginError> {
-        for plugin in &self.registry.plugins {
+        for plugin in &self.used {
             let asking = self.asking(plugin, host);
             let is_due = asking.is_some() || plugin.description.blocks.is_empty();
             if is_due && plugin.description.has("configure") {

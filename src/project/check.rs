@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::inherit::{Effective, Member};
 use super::problem::Problem;
 use super::section::{Entry, Section};
+use super::unique::Unique;
 use super::values::Values;
 use crate::diag::{Span, nearest};
 
@@ -121,16 +122,13 @@ impl<'a> Checker<'a, '_> {
 
     /// Reports an address that another interface has.
     fn address(&mut self, host: &Arc<str>, address: IpAddr, span: Span) {
-        if let Some((first, other)) = self.addresses.get(&address) {
-            let problem = Problem::DuplicateAddress {
-                address: address.to_string(),
-                host: host.to_string(),
-                other: other.to_string(),
-                first: *first,
-            };
+        let problem = claim(&mut self.addresses, Unique::Address, address, host, span);
+        self.report(problem, span);
+    }
+
+    fn report(&mut self, problem: Option<Problem>, span: Span) {
+        if let Some(problem) = problem {
             self.values.report(problem, span);
-        } else {
-            self.addresses.insert(address, (span, Arc::clone(host)));
         }
     }
 
@@ -159,17 +157,8 @@ impl<'a> Checker<'a, '_> {
             return;
         };
         let span = entry.value_span();
-        if let Some((first, other)) = self.macs.get(&mac) {
-            let problem = Problem::DuplicateMac {
-                mac,
-                host: host.to_string(),
-                other: other.to_string(),
-                first: *first,
-            };
-            self.values.report(problem, span);
-        } else {
-            self.macs.insert(mac, (span, Arc::clone(host)));
-        }
+        let problem = claim(&mut self.macs, Unique::Mac, mac, host, span);
+        self.report(problem, span);
     }
 
     fn groups(&mut self, host: &Member) {
@@ -195,6 +184,27 @@ impl<'a> Checker<'a, '_> {
             }
         }
     }
+}
+
+/// Makes `host` the owner of `value`; what is wrong with that if another interface has it already.
+fn claim<T: Ord + ToString>(
+    owners: &mut BTreeMap<T, (Span, Arc<str>)>,
+    what: Unique,
+    value: T,
+    host: &Arc<str>,
+    span: Span,
+) -> Option<Problem> {
+    if let Some((first, other)) = owners.get(&value) {
+        return Some(Problem::Duplicate {
+            what,
+            value: value.to_string(),
+            host: host.to_string(),
+            other: format!("host `{other}`"),
+            first: *first,
+        });
+    }
+    owners.insert(value, (span, Arc::clone(host)));
+    None
 }
 
 /// The address that `keyword` gives, if it is one; what is none was reported before.

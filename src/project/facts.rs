@@ -9,7 +9,8 @@ use crate::diag::{SourceMap, Span};
 /// Every value of a project by its path, plugins' blocks included.
 #[derive(Debug)]
 pub struct Facts {
-    effective: Effective,
+    /// `None` once nobody asks any more.
+    effective: Option<Effective>,
     sources: SourceMap,
 }
 
@@ -17,26 +18,36 @@ impl Facts {
     /// Takes what `loaded` found; `None` if nothing could be read.
     pub fn new(loaded: Loaded) -> Option<Self> {
         Some(Self {
-            effective: loaded.effective?,
+            effective: Some(loaded.effective?),
             sources: loaded.sources,
         })
     }
 
+    /// What nobody will ask for.
+    pub fn none() -> Self {
+        Self {
+            effective: None,
+            sources: SourceMap::new(),
+        }
+    }
+
     /// The text at `path`; `1` for a block and for a keyword without a value.
     pub fn get(&self, path: &str) -> Option<String> {
-        path::find(&self.effective, path).map(|target| target.text())
+        path::find(self.effective.as_ref()?, path).map(|target| target.text())
     }
 
     /// The lines of the block at `path`, those inherited first; empty where there is no block.
     pub fn lines(&self, path: &str) -> Vec<Line> {
-        path::find(&self.effective, path)
+        let effective = self.effective.as_ref();
+        effective
+            .and_then(|effective| path::find(effective, path))
             .map(|target| target.lines())
             .unwrap_or_default()
     }
 
     /// The line that what `path` leads to comes from.
     pub fn origin(&self, path: &str) -> Option<Origin> {
-        path::find(&self.effective, path).map(|target| self.origin_of(target.span()))
+        path::find(self.effective.as_ref()?, path).map(|target| self.origin_of(target.span()))
     }
 
     /// The line that `span` stands on.
@@ -46,7 +57,7 @@ impl Facts {
 
     /// The names of all hosts, in natural order.
     pub fn hosts(&self) -> Vec<&str> {
-        let hosts = self.effective.hosts.iter();
+        let hosts = self.effective.iter().flat_map(|effective| &effective.hosts);
         let mut names: Vec<&str> = hosts.map(|host| &*host.name.text).collect();
         names.sort_by(|one, other| super::natural::compare(one, other));
         names

@@ -25,6 +25,7 @@ pub(super) fn interfaces(section: &Section, values: &mut Values<'_>) -> Vec<Inte
         .filter_map(|(name, section)| interface(&name.text, name.span, section, values))
         .collect();
     interfaces.sort_by(|one, other| natural::compare(&one.name, &other.name));
+    interfaces.shrink_to_fit();
     interfaces
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::accounts;
 use super::extension::{self, Extension, ExtensionBlock};
-use super::inherit::Effective;
+use super::inherit::{Effective, Member};
 use super::problem::Problem;
 use super::schema::{self, BlockContent, Effect, Keyword, Place, ValueKind};
 use super::section::{Content, Entry, Section};
 use super::values::Values;
-use crate::diag::nearest;
+use crate::diag::{Span, nearest};
 
 /// Reports what each block says wrongly by itself; what only shows in a whole host is checked elsewhere.
 pub(super) fn check(effective: &Effective, extension: Option<&dyn Extension>, values: &mut Values<'_>) {
@@ -26,6 +26,31 @@ pub(super) fn check(effective: &Effective, extension: Option<&dyn Extension>, va
     }
     for (_, section) in &effective.switches {
         check_section(section, Place::Switch, values);
+    }
+    for host in &effective.hosts {
+        check_required(host, values);
+    }
+}
+
+/// Reports what a plugin's block in `host` needs and has from nowhere, neither the host nor what it inherits.
+fn check_required(host: &Member, values: &mut Checker<'_, '_>) {
+    let blocks = values.extension.map_or(&[][..], Extension::blocks);
+    for block in blocks.iter().filter(|block| block.place == Place::Host) {
+        if let Some((name, section)) = host.whole.section_named(&block.name) {
+            report_missing(block, section, name.span, values);
+        }
+    }
+}
+
+fn report_missing(block: &ExtensionBlock, section: &Section, span: Span, values: &mut Checker<'_, '_>) {
+    let required = block.keywords.iter().flatten().filter(|keyword| keyword.required);
+    for keyword in required.filter(|keyword| section.setting(&keyword.name).is_none()) {
+        let problem = Problem::MissingInBlock {
+            keyword: keyword.name.clone(),
+            block: block.name.clone(),
+            help: keyword.help.clone(),
+        };
+        values.report(problem, span);
     }
 }
 
@@ -58,17 +83,9 @@ fn check_extension(block: &ExtensionBlock, entry: &Entry, values: &mut Checker<'
         return;
     };
     let Some(known) = &block.keywords else { return };
-    // A host may inherit what its own block leaves out.
-    let required = known
-        .iter()
-        .filter(|keyword| keyword.required && block.place == Place::Global);
-    for keyword in required.filter(|keyword| section.setting(&keyword.name).is_none()) {
-        let problem = Problem::MissingInBlock {
-            keyword: keyword.name.clone(),
-            block: block.name.clone(),
-            help: keyword.help.clone(),
-        };
-        values.report(problem, entry.key.span);
+    // A host may inherit what its own block leaves out, and is looked at as a whole.
+    if !matches!(block.place, Place::Host | Place::Network) {
+        report_missing(block, section, entry.key.span, values);
     }
     for inner in section.entries.iter().filter(|entry| !is_variable(entry)) {
         let name = &*inner.key.text;

@@ -12,10 +12,12 @@ use super::keywords;
 use super::loader::Loader;
 use super::model::{Host, Project, Switch};
 use super::natural;
+use super::password;
 use super::problem::Problem;
 use super::reservation::reservations;
 use super::section::Section;
 use super::settings::Settings;
+use super::unique;
 use super::values::Values;
 use super::wording::Problems;
 use std::sync::Arc;
@@ -60,6 +62,7 @@ impl Loaded {
 /// Reads the project file `path` with all that it includes, and checks it.
 pub fn load(loader: &dyn Loader, path: &str, options: &LoadOptions) -> Loaded {
     let mut sources = SourceMap::new();
+    sources.hide_after(password::PLAIN);
     let mut problems = Problems::new(options.strict);
     let tree = include::read_tree(loader, path, &mut sources, &mut problems);
     let mut project = None;
@@ -74,6 +77,7 @@ pub fn load(loader: &dyn Loader, path: &str, options: &LoadOptions) -> Loaded {
         let mut values = Values::new(&sources, &mut problems);
         keywords::check(&resolved, extension, &mut values);
         check::check(&resolved, &mut values);
+        unique::check(&resolved, &mut values);
         project = build(&resolved, whole, options, &mut values);
         if let Some(extension) = extension {
             extension.check(&mut Draft::new(&mut root, &mut sources, &mut problems, false));
@@ -148,7 +152,7 @@ fn hosts(effective: &Effective, options: &LoadOptions, values: &mut Values<'_>) 
         global: &effective.global,
     };
     let mut names = std::collections::BTreeMap::new();
-    let mut hosts = Vec::new();
+    let mut hosts = Vec::with_capacity(effective.hosts.len());
     for member in &effective.hosts {
         // Blocks of one name were told before; these have become so by their variables.
         if let Some(first) = names.insert(&*member.name.text, member.name.span) {

@@ -39,6 +39,7 @@ pub mod schema;
 mod section;
 mod settings;
 mod show;
+mod unique;
 mod use_of_variable;
 mod users;
 mod values;
@@ -60,8 +61,10 @@ pub use model::{
     SizeRequest, Sudo, Switch, Terminal, Vlan,
 };
 pub use natural::compare as compare_names;
+pub use password::{PLAIN as PLAIN_PASSWORD, has_plain_password};
 pub use path::Line;
 pub use problem::Problem;
-pub use reservation::{AddressBook, Reservation, reservations};
+pub use reservation::{AddressBook, Named, Reservation, reservations};
 pub use settings::{Settings, StatusQuery};
 pub use show::{Shown, show, show_with_origins};
+pub use unique::Unique;

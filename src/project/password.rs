@@ -4,10 +4,11 @@ use super::model::Password;
 use super::problem::Problem;
 use super::section::Entry;
 use super::values::Values;
+use crate::diag::without_secret;
 use crate::lang::Word;
 
 /// What stands before a password that is written out.
-const PLAIN: &str = "plain:";
+pub const PLAIN: &str = "plain:";
 
 impl Values<'_> {
     /// The password that a keyword gives.
@@ -57,8 +58,12 @@ impl Values<'_> {
 
 /// `text` without the password that it spells out; `None` where it spells out none.
 pub(super) fn hidden(text: &str) -> Option<String> {
-    let place = text.find(PLAIN)?;
-    Some(format!("{}{PLAIN}<password>", &text[..place]))
+    without_secret(text, PLAIN)
+}
+
+/// Whether a project's text spells out a password.
+pub fn has_plain_password(text: &str) -> bool {
+    text.lines().any(|line| hidden(line).is_some())
 }
 
 /// Whether some `crypt` makes hashes of this form, or the text locks the password.

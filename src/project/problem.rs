@@ -1,5 +1,6 @@
 //! What can be wrong with a project, and how it is said.
 
+use super::unique::Unique;
 use crate::base::{GuestPathError, SizeError};
 use crate::diag::Span;
 
@@ -273,26 +274,16 @@ pub enum Problem {
         /// How many it may have.
         max: usize,
     },
-    /// One address for two interfaces.
-    #[error("host `{host}` has the address {address}, which host `{other}` has already")]
-    DuplicateAddress {
-        /// The address.
-        address: String,
+    /// Something that one host alone may have.
+    #[error("host `{host}` has the {what} {value}, which {other} has already")]
+    Duplicate {
+        /// What it is.
+        what: Unique,
+        /// The thing itself.
+        value: String,
         /// The host.
         host: String,
-        /// The host that has it already.
-        other: String,
-        /// The first.
-        first: Span,
-    },
-    /// One hardware address for two interfaces.
-    #[error("host `{host}` has the hardware address {mac}, which host `{other}` has already")]
-    DuplicateMac {
-        /// The address.
-        mac: String,
-        /// The host.
-        host: String,
-        /// The host that has it already.
+        /// Who has it already.
         other: String,
         /// The first.
         first: Span,

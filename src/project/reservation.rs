@@ -2,7 +2,9 @@
 //! are known before anything starts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use super::model::{Host, HostName, Interface, InterfaceAddress, InterfaceAddress6, Project, Switch};
 use crate::base::Origin;
@@ -49,22 +51,91 @@ pub fn reservations(project: &Project, switch: &Switch) -> Vec<Reservation> {
 
 /// The addresses that the interfaces of a project are known by before anything starts.
 #[derive(Debug, Clone, Default)]
-pub struct AddressBook(BTreeMap<(HostName, String), (Ipv4Addr, Origin)>);
+pub struct AddressBook {
+    handed_out: BTreeMap<(HostName, String), (Ipv4Addr, Origin)>,
+    lines: Arc<[u8]>,
+    /// Where the lines come from, one more place than is told at the most.
+    origins: Vec<Origin>,
+    lines_count: usize,
+}
+
+/// An address, the names that it has, and the line that it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The address.
+    pub address: IpAddr,
+    /// Its names, the shortest first.
+    pub names: Vec<String>,
+    /// The project's line.
+    pub origin: Origin,
+}
+
+/// How many places a list of all addresses of a project is said to come from; more would help nobody.
+const ORIGINS_MAX: usize = 16;
 
 impl AddressBook {
     /// The addresses of `project`.
     pub fn of(project: &Project) -> Self {
-        let mut book = BTreeMap::new();
+        let mut book = Self::default();
         for made in project
             .switches
             .iter()
             .flat_map(|switch| reservations(project, switch))
         {
             if let Some(address) = made.address {
-                book.insert((made.host, made.interface), (address, made.origin));
+                book.handed_out
+                    .insert((made.host, made.interface), (address, made.origin));
             }
         }
-        Self(book)
+        book.write_lines(project);
+        book
+    }
+
+    fn write_lines(&mut self, project: &Project) {
+        let mut lines = String::new();
+        for host in &project.hosts {
+            for named in self.named(project, host) {
+                let _infallible = writeln!(lines, "{}\t{}", named.address, named.names.join(" "));
+                self.lines_count += 1;
+                if self.origins.len() <= ORIGINS_MAX && !self.origins.contains(&named.origin) {
+                    self.origins.push(named.origin);
+                }
+            }
+        }
+        self.lines = lines.into_bytes().into();
+    }
+
+    /// A line of hosts(5) for every address of the project.
+    pub fn lines(&self) -> Arc<[u8]> {
+        Arc::clone(&self.lines)
+    }
+
+    /// Where the lines come from; of more than a person would read, only how many they are.
+    pub fn origins(&self) -> Result<&[Origin], usize> {
+        if self.origins.len() > ORIGINS_MAX {
+            return Err(self.lines_count);
+        }
+        Ok(&self.origins)
+    }
+
+    /// The addresses of `host` with their names: its first interface that has any has the bare name, the others have
+    /// `NAME-INTERFACE`.
+    pub fn named(&self, project: &Project, host: &Host) -> Vec<Named> {
+        let mut found: Vec<Named> = Vec::new();
+        for interface in &host.interfaces {
+            let names = if found.is_empty() {
+                vec![host.name.to_string(), format!("{}.{}", host.name, project.name)]
+            } else {
+                vec![format!("{}-{}", host.name, interface.name)]
+            };
+            let known = self.addresses(host, interface).into_iter();
+            found.extend(known.map(|(address, origin)| Named {
+                address,
+                names: names.clone(),
+                origin,
+            }));
+        }
+        found
     }
 
     /// The addresses of one interface, each with the line that it comes from: the fixed ones of its own, and the one
@@ -79,7 +150,7 @@ impl AddressBook {
             Some((InterfaceAddress::Static(address), origin)) => found.push((address.into(), origin.clone())),
             Some((InterfaceAddress::Dhcp, _)) => {
                 let place = (host.name.clone(), interface.name.clone());
-                let handed_out = self.0.get(&place).cloned();
+                let handed_out = self.handed_out.get(&place).cloned();
                 found.extend(handed_out.map(|(address, origin)| (address.into(), origin)));
             }
             None => {}

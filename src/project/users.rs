@@ -35,6 +35,7 @@ pub(super) fn users(section: &Section, values: &mut Values<'_>) -> Vec<Sourced<A
             users.push(account);
         }
     }
+    users.shrink_to_fit();
     users
 }
 

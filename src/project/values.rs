@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::model::InterfaceAddress6;
-use super::password;
 use super::problem::Problem;
 use super::schema::ValueKind;
 use super::section::{Entry, Section};
@@ -35,15 +34,7 @@ impl<'a> Values<'a> {
     pub(super) fn origin(&mut self, span: Span) -> Origin {
         let line = self.sources.get(span.source).line_start_of(span.start);
         let origin = self.origins.entry((span.source, line));
-        origin
-            .or_insert_with(|| {
-                let mut origin = self.sources.origin(span);
-                if let Some(hidden) = password::hidden(&origin.text) {
-                    origin.text = hidden.into();
-                }
-                origin
-            })
-            .clone()
+        origin.or_insert_with(|| self.sources.origin(span)).clone()
     }
 
     /// `value` with the line that `span` stands on.

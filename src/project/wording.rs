@@ -95,8 +95,7 @@ impl Problem {
             Self::BadName { .. } => "bad-name",
             Self::MissingTemplate { .. } => "missing-template",
             Self::TooManyDisks { .. } => "too-many-disks",
-            Self::DuplicateAddress { .. } => "duplicate-address",
-            Self::DuplicateMac { .. } => "duplicate-mac",
+            Self::Duplicate { what, .. } => what.code(),
             Self::NoAddressLeft { .. } => "no-address-left",
             Self::DhcpOutside { .. } => "dhcp-outside",
             Self::UnrecognisedHash { .. } => "unrecognised-hash",
@@ -127,8 +126,7 @@ impl Problem {
             | Self::UnknownInBlock { .. }
             | Self::UndefinedVariable { .. }
             | Self::VariableInsideWord { .. }
-            | Self::DuplicateAddress { .. }
-            | Self::DuplicateMac { .. }
+            | Self::Duplicate { .. }
             | Self::UnrecognisedHash { .. }
             | Self::MissingNetmask { .. }
             | Self::GatewayOutside { .. }
@@ -145,9 +143,7 @@ impl Problem {
                 Some((*first, "first defined here"))
             }
             Self::RepeatedKeyword { first, .. } => Some((*first, "first set here")),
-            Self::DuplicateAddress { first, .. } | Self::DuplicateMac { first, .. } => {
-                Some((*first, "first given here"))
-            }
+            Self::Duplicate { first, .. } => Some((*first, "first given here")),
             Self::SizeIgnored { size, .. } => Some((*size, "passed over")),
             Self::CowDiffers { first, .. } => Some((*first, "first named here")),
             _ => None,

@@ -16,8 +16,10 @@
 //! Every file appears under its name whole or not at all; what a killed run left behind has names of its own and goes
 //! when the next run has the lock.
 
+mod backings;
 mod error;
 mod layout;
+mod present;
 mod workspace;
 
 pub use error::StoreError;

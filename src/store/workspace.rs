@@ -10,11 +10,13 @@ use std::sync::Mutex;
 use rustix::fs::{FlockOperation, flock, syncfs};
 use rustix::io::Errno;
 
+use super::backings::remove_backings;
 use super::error::StoreError;
 use super::layout::{HostPlaces, ProjectPlaces};
+use super::present::is_private;
 use crate::base::atomic::{self, Durability};
 use crate::base::{AtomicFile, PathError};
-use crate::project::HostName;
+use crate::project::{HostName, has_plain_password};
 
 /// What shall become of a project that has been baked already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +183,7 @@ impl Workspace {
         if durability == Durability::Sync {
             sync_file_system(&self.places.directory())?;
         }
-        self.put(&self.places.project_text(), finish.project_text, durability)?;
+        self.put_project_text(finish.project_text, durability)?;
         self.put_file(finish.launch, durability)?;
         self.put_file(finish.manifest, durability)?;
         self.remove_unwanted(finish.hosts, finish.backings)?;
@@ -196,6 +198,20 @@ impl Workspace {
 }
 
 impl Workspace {
+    /// Writes the project's text, which is for the owner's eyes alone if it spells out a password.
+    fn put_project_text(&self, text: &[u8], durability: Durability) -> Result<(), StoreError> {
+        let path = self.places.project_text();
+        if !has_plain_password(&String::from_utf8_lossy(text)) {
+            return self.put(&path, text, durability);
+        }
+        let file = AtomicFile::private(&path, text)?;
+        if is_private(&path) {
+            return self.put_file(file, durability);
+        }
+        self.unseal()?;
+        Ok(file.persist(durability)?)
+    }
+
     /// Removes hosts and shared files that the project no longer has.
     fn remove_unwanted(&self, hosts: &[&HostName], wanted: &BTreeSet<String>) -> Result<(), StoreError> {
         let hosts: BTreeSet<&OsStr> = hosts.iter().map(|host| host.as_str().as_ref()).collect();
@@ -209,20 +225,6 @@ impl Workspace {
         }
         Ok(())
     }
-}
-
-/// Removes every image in `directory` that is not among the `wanted`, which begin with the directory's name; then the
-/// directory, if nothing is left.
-fn remove_backings(directory: &Path, wanted: &BTreeSet<String>) -> Result<(), PathError> {
-    let failed = || PathError::on("read the directory", directory);
-    for entry in fs::read_dir(directory).map_err(failed())? {
-        let path = entry.map_err(failed())?.path();
-        let is_wanted = wanted.iter().any(|file| path.ends_with(file));
-        if !is_wanted && path.extension().is_some_and(|extension| extension == "img") {
-            remove_if_there(&path)?;
-        }
-    }
-    remove_directory_if_empty(directory)
 }
 
 /// Takes the project's lock, or says that another process has it.
@@ -278,14 +280,14 @@ fn remove_host(directory: &Path) -> Result<(), PathError> {
     remove_directory_if_empty(directory)
 }
 
-fn remove_if_there(path: &Path) -> Result<(), PathError> {
+pub(super) fn remove_if_there(path: &Path) -> Result<(), PathError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(PathError::on("remove", path)(error)),
         _ => Ok(()),
     }
 }
 
-fn remove_directory_if_empty(directory: &Path) -> Result<(), PathError> {
+pub(super) fn remove_directory_if_empty(directory: &Path) -> Result<(), PathError> {
     match fs::remove_dir(directory) {
         Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
             Err(PathError::on("remove the directory", directory)(error))

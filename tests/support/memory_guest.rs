@@ -93,6 +93,7 @@ impl MemoryGuest {
                 Change::File { content, attributes } => {
                     let bytes = match content {
                         Content::Bytes(bytes) => bytes.to_vec(),
+                        Content::Joined(pieces) => pieces.concat(),
                         Content::HostFile { path, .. } => std::fs::read(path).unwrap(),
                     };
                     Node::edited(old, FileKind::Regular, 0o644, &bytes, *attributes)

@@ -11,7 +11,7 @@ use crate::base::PathError;
 use crate::base::atomic::{AtomicFile, Durability};
 use crate::diag::{Diagnostics, SourceMap};
 use crate::lang;
-use crate::project::{FileLoader, Loader as _, schema};
+use crate::project::{FileLoader, Loader as _, PLAIN_PASSWORD, schema};
 
 /// Write a project file in its canonical form
 #[derive(Debug, clap::Args)]
@@ -63,6 +63,7 @@ fn read(file: &str, context: &Context<'_>) -> Result<(String, String), CommandEr
             .hint("convert it with `iconv -f latin1 -t utf-8`")
     })?;
     let mut sources = SourceMap::new();
+    sources.hide_after(PLAIN_PASSWORD);
     let source = sources.add(loaded.name, text.as_str(), None);
     let (tree, faults) = lang::parse(&sources, source, schema::holds_lines);
     let mut found = Diagnostics::new(false);

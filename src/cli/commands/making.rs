@@ -7,6 +7,7 @@ use std::thread;
 
 use super::super::error::{CommandError, chain};
 use super::Context;
+use super::project_file::LoadedProject;
 use crate::bake::{self, BakeError, HostFailure, Identity, Plan, Request, Selection};
 use crate::base::Timestamp;
 use crate::diag::nearest;
@@ -15,6 +16,9 @@ use crate::plugin::Guests;
 use crate::project::{ImageFormat, Platform, Project, Settings};
 use crate::store::{Projects, StoreError};
 use crate::template::Store;
+
+/// The stack of the thread that loads a project: that of a main thread.
+const STACK_BYTES: usize = 8 << 20;
 
 /// How many hosts a failure names before it only counts them.
 const NAMED_HOSTS: usize = 3;
@@ -104,9 +108,25 @@ fn change_platform(project: &mut Project, platform: Platform) {
 }
 
 impl MakingArgs {
+    /// Loads the project in a thread of its own. What reading a large project takes for a while comes from that thread's
+    /// part of the heap, which the first worker takes over; the main thread's would lie idle.
+    fn load(&self, context: &Context<'_>) -> Result<LoadedProject, CommandError> {
+        let builder = thread::Builder::new()
+            .name("load".to_owned())
+            .stack_size(STACK_BYTES);
+        thread::scope(
+            |scope| match builder.spawn_scoped(scope, || self.project.load(context)) {
+                Ok(loading) => loading
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                Err(_) => self.project.load(context),
+            },
+        )
+    }
+
     /// Loads the project and finds the rest.
     pub(crate) fn gather<'a>(&self, context: &'a Context<'a>) -> Result<Material<'a>, CommandError> {
-        let mut loaded = self.project.load(context)?;
+        let mut loaded = self.load(context)?;
         if let Some(platform) = self.platform {
             change_platform(&mut loaded.project, platform);
         }

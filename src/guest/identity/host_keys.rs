@@ -23,8 +23,6 @@ pub struct HostKey {
     pub kind: HostKeyKind,
     /// The public half: kind and key in base64, as in a `.pub` file without the comment.
     pub public: String,
-    /// The private half as the file has it.
-    private: String,
 }
 
 /// The machine's keys and the edits that write them; none where the guest has no ssh server.
@@ -42,15 +40,13 @@ pub(super) fn configure(
     };
     let origin = host.host_keys.as_ref().map_or(origin, |kinds| &kinds.origin);
     let comment = format!("root@{}", host.name);
-    let keys: Vec<HostKey> = kinds
-        .into_iter()
-        .map(|kind| HostKey::make(kind, names, key, &comment))
-        .collect();
+    let mut keys = Vec::new();
     let mut written = Vec::new();
-    for key in &keys {
+    for kind in kinds {
+        let (key, private) = HostKey::make(kind, names, key, &comment);
         let name = format!("ssh_host_{}_key", key.kind.name());
         for (name, content, mode) in [
-            (name.clone(), key.private.clone(), 0o600),
+            (name.clone(), private, 0o600),
             (
                 format!("{name}.pub"),
                 format!("{} {comment}\n", key.public),
@@ -66,6 +62,7 @@ pub(super) fn configure(
             ));
             written.push(name.into_bytes());
         }
+        keys.push(key);
     }
     edits.extend(remove_others(view, &written, origin)?);
     Ok((keys, edits))
@@ -117,9 +114,30 @@ fn kinds_of(view: &dyn GuestView) -> Result<Vec<HostKeyKind>, GuestError> {
         .filter(|kind| named.contains(kind))
         .collect();
     if kinds.is_empty() {
-        kinds = usual();
+        kinds = known_kinds(view)?;
     }
     Ok(kinds)
+}
+
+/// The kinds for a server that names none: RSA where the template has such a key and none of the newer kinds, which
+/// its server is too old for; else the usual ones.
+fn known_kinds(view: &dyn GuestView) -> Result<Vec<HostKeyKind>, GuestError> {
+    let has = |kind: HostKeyKind| {
+        view.exists(&GuestPath::literal(&format!(
+            "{DIRECTORY}/ssh_host_{}_key",
+            kind.name()
+        )))
+    };
+    for kind in usual() {
+        if has(kind)? {
+            return Ok(usual());
+        }
+    }
+    Ok(if has(HostKeyKind::Rsa)? {
+        vec![HostKeyKind::Rsa]
+    } else {
+        usual()
+    })
 }
 
 fn usual() -> Vec<HostKeyKind> {
@@ -139,8 +157,9 @@ fn named_kind(line: &[u8]) -> Option<HostKeyKind> {
 }
 
 impl HostKey {
-    /// The key that follows from the project's secret and the names of project and host.
-    fn make(kind: HostKeyKind, names: &[&str], key: &IdentityKey, comment: &str) -> Self {
+    /// The key that follows from the project's secret and the names of project and host, and its private half as the
+    /// file has it.
+    fn make(kind: HostKeyKind, names: &[&str], key: &IdentityKey, comment: &str) -> (Self, String) {
         let mut stream = Stream(key.stream(&format!("ssh host key {}", kind.name()), names));
         let pair = match kind {
             HostKeyKind::Ed25519 => KeypairData::from(Ed25519Keypair::random(&mut stream)),
@@ -154,14 +173,12 @@ impl HostKey {
         let private = PrivateKey::new(pair, comment).expect("a pair that was just made is whole");
         let mut public = private.public_key().clone();
         public.set_comment("");
-        Self {
+        let written = private.to_openssh(LineEnding::LF);
+        let own = Self {
             kind,
             public: public.to_openssh().expect("a whole key can be written"),
-            private: private
-                .to_openssh(LineEnding::LF)
-                .expect("a whole key can be written")
-                .to_string(),
-        }
+        };
+        (own, written.expect("a whole key can be written").to_string())
     }
 }
 

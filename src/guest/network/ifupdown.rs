@@ -16,7 +16,7 @@ use crate::guest::{Family, Guest, Init};
 use crate::project::{Host, Renderer};
 
 use super::HEAD;
-use super::link::{Ipv6, Link};
+use super::link::{Ipv6, Link, metric};
 
 /// The directory that Debian's own file reads.
 const DIRECTORY: &str = "/etc/network/interfaces.d";
@@ -184,10 +184,7 @@ fn commands_after(link: &Link<'_>) -> String {
         } else {
             ""
         };
-        let metric = route
-            .metric
-            .map(|metric| format!(" metric {metric}"))
-            .unwrap_or_default();
+        let metric = metric(route, " metric ");
         let _infallible = writeln!(
             text,
             "\tup ip {six}route add {} via {} dev {name}{metric}",

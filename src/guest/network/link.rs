@@ -193,6 +193,12 @@ impl Link<'_> {
     }
 }
 
+/// How dear a route is, after the word `before`; nothing where the project does not say.
+pub(super) fn metric(route: &Route, before: &str) -> String {
+    let metric = route.metric.map(|metric| format!("{before}{metric}"));
+    metric.unwrap_or_default()
+}
+
 /// The project's lines for an interface.
 fn origins(interface: &Interface) -> Vec<Origin> {
     let mut origins = vec![interface.origin.clone()];

@@ -72,6 +72,43 @@ fn file(
     Ok(edit)
 }
 
+/// A file of one interface: its name in the renderer's directory, its text, and its mode.
+struct Part {
+    name: String,
+    text: String,
+    mode: u16,
+}
+
+impl Part {
+    /// A file that everybody may read.
+    fn new(name: String, text: String) -> Self {
+        Self {
+            name,
+            text,
+            mode: 0o644,
+        }
+    }
+}
+
+/// Writes the `parts` of every interface into `directory`, and removes the template's own files there that `is_one`.
+fn write_parts(
+    view: &dyn GuestView,
+    directory: &str,
+    links: &[Link<'_>],
+    parts: impl Fn(&Link<'_>) -> Result<Vec<Part>, GuestError>,
+    is_one: impl Fn(&[u8]) -> bool,
+) -> Result<EditList, GuestError> {
+    let mut edits = EditList::new();
+    for link in links {
+        for Part { name, text, mode } in parts(link)? {
+            edits.push(file(view, &format!("{directory}/{name}"), text, mode, link)?);
+        }
+    }
+    let others = remove_others(view, directory, &edits, is_one)?;
+    edits.extend(others);
+    Ok(edits)
+}
+
 /// The edits that remove the template's own files in `directory`: those that `is_one` and that `edits` do not write.
 /// Links stay, since by a link to nowhere a system switches a file of its own off.
 fn remove_others(

@@ -10,8 +10,8 @@ use crate::guest::error::GuestError;
 use crate::guest::{Guest, Init, target};
 use crate::project::Renderer;
 
-use super::link::{Ipv6, Link};
-use super::{HEAD, file, remove_others};
+use super::link::{Ipv6, Link, metric};
+use super::{HEAD, Part, write_parts};
 
 /// The directory of profiles.
 const DIRECTORY: &str = "/etc/NetworkManager/system-connections";
@@ -29,14 +29,15 @@ pub(super) fn configure(
     links: &[Link<'_>],
     view: &dyn GuestView,
 ) -> Result<EditList, GuestError> {
-    let mut edits = EditList::new();
-    for link in links {
+    let parts = |link: &Link<'_>| {
         link.refuse_broadcast(Renderer::NetworkManager)?;
-        let path = format!("{DIRECTORY}/mln-{}.nmconnection", link.name);
-        edits.push(file(view, &path, profile(guest, link), 0o600, link)?);
-    }
-    let others = remove_others(view, DIRECTORY, &edits, |_| true)?;
-    edits.extend(others);
+        Ok(vec![Part {
+            name: format!("mln-{}.nmconnection", link.name),
+            text: profile(guest, link),
+            mode: 0o600,
+        }])
+    };
+    let mut edits = write_parts(view, DIRECTORY, links, parts, |_| true)?;
     edits.extend(enable(guest, view)?);
     Ok(edits)
 }
@@ -86,12 +87,12 @@ fn profile(guest: &Guest<'_>, link: &Link<'_>) -> String {
     };
     section(&mut text, link, true, method4);
     let method6 = match link.ipv6 {
-        Ipv6::Dhcp => "dhcp",
         Ipv6::Static => "manual",
-        Ipv6::Unspoken if link.ipv6().next().is_some() && !link.dhcp4 && link.ipv4().next().is_none() => {
-            "manual"
-        }
-        Ipv6::Auto | Ipv6::Unspoken => "auto",
+        // The program would wait for a router until it gives up.
+        Ipv6::Unspoken if !link.is_configured() => "ignore",
+        // By `dhcp` it would not listen to routers, from whom alone a machine learns its way out; with `auto` it asks
+        // the server that they tell of, as the other renderers do.
+        Ipv6::Auto | Ipv6::Dhcp | Ipv6::Unspoken => "auto",
     };
     section(&mut text, link, false, method6);
     text
@@ -120,10 +121,7 @@ fn section(text: &mut String, link: &Link<'_>, is_ipv4: bool, method: &str) {
         .iter()
         .filter(|route| route.gateway.is_ipv4() == is_ipv4);
     for (number, route) in (1..).zip(routes) {
-        let metric = route
-            .metric
-            .map(|metric| format!(",{metric}"))
-            .unwrap_or_default();
+        let metric = metric(route, ",");
         let _infallible = writeln!(
             text,
             "route{number}={},{}{metric}",

@@ -8,7 +8,7 @@ use crate::guest::error::GuestError;
 use crate::guest::{Guest, target};
 
 use super::link::{Ipv6, Link};
-use super::{HEAD, file, remove_others};
+use super::{HEAD, Part, write_parts};
 
 /// The directory of the administrator's files.
 const DIRECTORY: &str = "/etc/systemd/network";
@@ -29,29 +29,21 @@ pub(super) fn configure(
     links: &[Link<'_>],
     view: &dyn GuestView,
 ) -> Result<EditList, GuestError> {
-    let mut edits = EditList::new();
-    for link in links {
+    let parts = |link: &Link<'_>| {
         // The name says what it is for; the number makes it go before most of a distribution's own.
-        let stem = format!("{DIRECTORY}/20-mln-{}", link.name);
-        if let Some(vlan) = link.vlan {
+        let stem = format!("20-mln-{}", link.name);
+        let device = link.vlan.map(|vlan| {
             let text = format!(
                 "{HEAD}[NetDev]\nName={}\nKind=vlan\n\n[VLAN]\nId={}\n",
                 link.name, vlan.id
             );
-            edits.push(file(view, &format!("{stem}.netdev"), text, 0o644, link)?);
-        }
-        edits.push(file(
-            view,
-            &format!("{stem}.network"),
-            network(link, links),
-            0o644,
-            link,
-        )?);
-    }
-    let others = remove_others(view, DIRECTORY, &edits, |name| {
-        name.ends_with(b".network") || name.ends_with(b".netdev")
-    })?;
-    edits.extend(others);
+            Part::new(format!("{stem}.netdev"), text)
+        });
+        let network = Part::new(format!("{stem}.network"), network(link, links));
+        Ok(device.into_iter().chain([network]).collect())
+    };
+    let is_one = |name: &[u8]| name.ends_with(b".network") || name.ends_with(b".netdev");
+    let mut edits = write_parts(view, DIRECTORY, links, parts, is_one)?;
     edits.extend(enable(guest, view)?);
     Ok(edits)
 }

@@ -9,8 +9,8 @@ use crate::guest::error::GuestError;
 use crate::guest::target::Target;
 use crate::guest::text::with_assignment;
 
-use super::link::{Ipv6, Link};
-use super::{HEAD, file, remove_others};
+use super::link::{Ipv6, Link, metric};
+use super::{HEAD, Part, write_parts};
 
 /// The directory of the files.
 const DIRECTORY: &str = "/etc/sysconfig/network";
@@ -23,20 +23,20 @@ pub(super) fn configure(
     links: &[Link<'_>],
     view: &dyn GuestView,
 ) -> Result<EditList, GuestError> {
-    let mut edits = EditList::new();
-    for link in links {
-        let path = |kind: &str| format!("{DIRECTORY}/{kind}-{}", link.name);
-        edits.push(file(view, &path("ifcfg"), interface(link), 0o644, link)?);
-        let routes = routes(link);
-        if !routes.is_empty() {
-            edits.push(file(view, &path("ifroute"), routes, 0o644, link)?);
-        }
-    }
-    let others = remove_others(view, DIRECTORY, &edits, |name| {
+    let parts = |link: &Link<'_>| {
+        let part = |kind: &str, text| Part::new(format!("{kind}-{}", link.name), text);
+        let routes = Some(routes(link)).filter(|routes| !routes.is_empty());
+        let routes = routes.map(|routes| part("ifroute", routes));
+        Ok([part("ifcfg", interface(link))]
+            .into_iter()
+            .chain(routes)
+            .collect())
+    };
+    let is_one = |name: &[u8]| {
         let is_one = name.starts_with(b"ifcfg-") || name.starts_with(b"ifroute-") || name == b"routes";
-        is_one && name != b"ifcfg-lo" && !name.starts_with(b"ifcfg.")
-    })?;
-    edits.extend(others);
+        is_one && name != b"ifcfg-lo"
+    };
+    let mut edits = write_parts(view, DIRECTORY, links, parts, is_one)?;
     edits.extend(resolver(guest, links, view)?);
     Ok(edits)
 }
@@ -82,8 +82,9 @@ fn interface(link: &Link<'_>) -> String {
     let protocol = match (asks, link.addresses.is_empty()) {
         (Some(asks), true) => asks.to_owned(),
         (Some(asks), false) => format!("{asks}+static"),
-        (None, true) => "none".to_owned(),
-        (None, false) => "static".to_owned(),
+        // By `none` it would not listen to routers either.
+        (None, true) if link.ipv6 != Ipv6::Auto => "none".to_owned(),
+        (None, _) => "static".to_owned(),
     };
     let _infallible = writeln!(text, "BOOTPROTO='{protocol}'");
     for (index, net) in link.addresses.iter().enumerate() {
@@ -113,10 +114,7 @@ fn routes(link: &Link<'_>) -> String {
         let _infallible = writeln!(text, "default {gateway} - {}", link.name);
     }
     for route in &link.routes {
-        let metric = route
-            .metric
-            .map(|metric| format!(" unicast metric {metric}"))
-            .unwrap_or_default();
+        let metric = metric(route, " unicast metric ");
         let _infallible = writeln!(
             text,
             "{} {} - {}{metric}",

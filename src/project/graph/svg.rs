@@ -9,10 +9,13 @@ use super::layout::{
 };
 use super::{LOCAL_NETWORK, address_of, network_of};
 
-/// The colours of networks, told apart by people who see no red or no green too (Okabe and Ito).
-const COLOURS: [&str; 7] = [
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a6a00",
+/// The colours of networks, told apart by people who see no red or no green too (Okabe and Ito), then darker ones.
+const COLOURS: [&str; 14] = [
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a6a00", "#003f63", "#8f6300",
+    "#005c43", "#7d3d60", "#1f6f99", "#853a00", "#3d3500",
 ];
+/// How far a plug stands out of its card, in pixels.
+const PLUG: usize = 8;
 const LOCAL_COLOUR: &str = "#7b8794";
 
 const STYLE: &str = "text{font-family:'DejaVu Sans',Verdana,Helvetica,sans-serif;fill:#1f2933}\
@@ -84,7 +87,8 @@ fn server(out: &mut String, layout: &Layout<'_>, one: &ServerBox<'_>) {
     }
 }
 
-/// The lines from each interface of a card up to its bar.
+/// The lines from each interface of a card up to its bar. Below the first row there are only plugs in the bars' colours
+/// where a box has several: lines behind the upper cards would seem to join machines that have nothing in common.
 fn wires(out: &mut String, layout: &Layout<'_>, one: &ServerBox<'_>, card: &Card<'_>) {
     for (place, interface) in card.host.interfaces.iter().enumerate() {
         let name = network_of(interface);
@@ -95,10 +99,15 @@ fn wires(out: &mut String, layout: &Layout<'_>, one: &ServerBox<'_>, card: &Card
         let Some((network, top)) = bar else { continue };
         let step = CARD_WIDTH / (card.host.interfaces.len() + 1);
         let x = one.x + card.x + step * (place + 1);
+        let is_first_row = one.cards.first().is_some_and(|first| first.y == card.y);
+        let (start, width) = if is_first_row || one.bars.len() == 1 {
+            (one.y + top + BAR_HEIGHT / 2, 2)
+        } else {
+            (one.y + card.y - PLUG, 5)
+        };
         let _infallible = writeln!(
             out,
-            "<path d=\"M{x} {}V{}\" stroke=\"{}\" stroke-width=\"2\"/>",
-            one.y + top + BAR_HEIGHT / 2,
+            "<path d=\"M{x} {start}V{}\" stroke=\"{}\" stroke-width=\"{width}\"/>",
             one.y + card.y + 2,
             colour_of(layout, *network)
         );

@@ -1,5 +1,6 @@
 //! The keywords as a person asks for them: one by one, or all of them as the reference page `docs/language.md`.
 
+mod extensions;
 mod markdown;
 mod topics;
 
@@ -7,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::extension::ExtensionBlock;
 use super::schema::{self, BlockContent, Effect, Keyword, ValueKind};
 
 pub use markdown::markdown;
@@ -31,20 +33,23 @@ pub struct Explanation {
     pub example: String,
 }
 
-/// Everything that is called `name`: a keyword may stand in several places.
-pub fn explain(name: &str) -> Vec<Explanation> {
-    let topics = topics::TOPICS.iter().filter(|topic| topic.name == name);
-    let keywords = schema::keywords().filter(|keyword| keyword.name == name);
-    topics
-        .map(topics::Topic::explanation)
-        .chain(keywords.map(of_keyword))
-        .collect()
+/// Everything that is called `name`: a keyword may stand in several places. `blocks` are those of the plugins.
+pub fn explain(name: &str, blocks: &[ExtensionBlock]) -> Vec<Explanation> {
+    let mut found = explain_all(blocks);
+    found.retain(|one| one.keyword == name);
+    found
 }
 
-/// Every keyword of the language, in the order of the reference.
-pub fn explain_all() -> Vec<Explanation> {
+/// Every keyword of the language, in the order of the reference, then what the plugins add by their `blocks`.
+pub fn explain_all(blocks: &[ExtensionBlock]) -> Vec<Explanation> {
     let topics = topics::TOPICS.iter().map(topics::Topic::explanation);
-    topics.chain(schema::keywords().map(of_keyword)).collect()
+    let keywords = schema::keywords().filter(|keyword| {
+        keyword.effect != Effect::Plugin || !extensions::is_told(blocks, keyword.place, keyword.name)
+    });
+    topics
+        .chain(keywords.map(of_keyword))
+        .chain(extensions::explanations(blocks))
+        .collect()
 }
 
 fn of_keyword(keyword: &Keyword) -> Explanation {
@@ -124,8 +129,12 @@ fn example(keyword: &Keyword) -> String {
     if !keyword.example.is_empty() {
         return keyword.example.to_owned();
     }
-    let name = keyword.name;
-    match keyword.value {
+    example_of(keyword.name, keyword.value)
+}
+
+/// How `name` with a value of `kind` would be written.
+fn example_of(name: &str, kind: ValueKind) -> String {
+    match kind {
         ValueKind::Flag => name.to_owned(),
         ValueKind::Word => format!("{name} NAME"),
         ValueKind::Choice(choices) => format!("{name} {}", choices.first().unwrap_or(&"")),
