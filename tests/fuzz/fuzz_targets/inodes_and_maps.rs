@@ -1,0 +1,13 @@
+//! Inodes, extent trees and lists of blocks that lie: refused, or read without harm.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mln_image_fuzz::{edit_everything, patched, read_everything};
+
+fuzz_target!(|input: &[u8]| {
+    if let Some(device) = patched(input, |image| [image.inodes(), image.content_of(b"mapped")].concat()) {
+        read_everything(device.clone());
+        edit_everything(device);
+    }
+});
