@@ -334,7 +334,9 @@ fn file_systems_have_a_uuid_of_their_own_unless_the_guest_starts_by_the_template
     let secret = ["--secret-file", "secret", "--replace"];
     let project = desk.bake("one", &secret);
     let images = ["a", "b"].map(|host| project.join(host).join("root.img"));
-    images.iter().for_each(|image| e2fsck_clean(image));
+    for image in &images {
+        e2fsck_clean(image);
+    }
     let [a, b] = images.map(|image| uuid(&image));
     assert!(a != b && a != uuid(&template) && b != uuid(&template), "{a} {b}");
     let again = desk.bake("two", &secret);
