@@ -185,7 +185,7 @@ fn a_drawn_secret_is_kept_and_a_given_one_makes_the_same_bytes_anywhere() {
     let key = one.join("identity.key");
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     let (before, drawn) = (digests(&one), text(&key));
-    desk.bake("one", &["--replace"]);
+    desk.bake("one", &["--fresh", "--replace"]);
     assert_eq!((digests(&one), text(&key)), (before.clone(), drawn));
     assert_ne!(digests(&desk.bake("two", &[])), before);
 

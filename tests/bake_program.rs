@@ -122,7 +122,11 @@ fn a_real_debian_is_baked_and_every_judge_agrees() {
         let digests = ["db", "www1", "www2"].map(|host| sha256(&desk.image(host)));
         for (host, len) in [("db", 3_u64 << 30), ("www1", 2 << 30), ("www2", 2 << 30)] {
             let image = desk.image(host);
-            assert_eq!(fs::metadata(&image).unwrap().len(), len);
+            let metadata = fs::metadata(&image).unwrap();
+            assert_eq!(
+                (metadata.len(), metadata.permissions().mode() & 0o777),
+                (len, 0o600)
+            );
             e2fsck_clean(&image);
             assert_eq!(debugfs(&image, "cat /etc/hostname"), format!("{host}\n"));
             let tree = Tree::read(&image);
@@ -133,7 +137,15 @@ fn a_real_debian_is_baked_and_every_judge_agrees() {
         let hosts = fs::read_to_string(mounted.path().join("etc/hosts")).unwrap();
         assert!(hosts.contains("10.0.0.3"), "{hosts}");
         drop(mounted);
-        desk.succeeds(&["bake", "farm.mln", "--replace", "--jobs", "8", "--no-sync"]);
+        desk.succeeds(&[
+            "bake",
+            "farm.mln",
+            "--fresh",
+            "--replace",
+            "--jobs",
+            "8",
+            "--no-sync",
+        ]);
         assert_eq!(
             ["db", "www1", "www2"].map(|host| sha256(&desk.image(host))),
             digests
@@ -188,7 +200,7 @@ fn source_date_epoch_is_the_time_of_every_edit() {
     let desk = Desk::with_skeleton();
     let mut seen = Vec::new();
     for _ in 0..2 {
-        let mut command = desk.program(&["bake", "farm.mln", "--replace"]);
+        let mut command = desk.program(&["bake", "farm.mln", "--fresh", "--replace"]);
         let output = command.env("SOURCE_DATE_EPOCH", "1700000000").output().unwrap();
         assert!(output.status.success(), "{output:?}");
         seen.push(sha256(&desk.image("db")));

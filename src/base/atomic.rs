@@ -1,8 +1,8 @@
 //! Files that appear whole or not at all: a temporary beside the destination, synced, then renamed over it.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::cleanup::Temporary;
@@ -32,9 +32,18 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Begins a file that will replace `destination`; the temporary lies beside it, readable by its owner until
-    /// it is persisted with its final `mode`.
+    /// Begins a file that will replace `destination`; the temporary lies beside it.
     pub fn create(destination: &Path) -> Result<Self, PathError> {
+        Self::create_with_mode(destination, 0o666)
+    }
+
+    /// The same for a file that holds secrets, as a disk image does: nobody but its owner can ever open it.
+    pub fn create_private(destination: &Path) -> Result<Self, PathError> {
+        Self::create_with_mode(destination, 0o600)
+    }
+
+    /// Begins a file with `mode`, less what the umask takes away.
+    fn create_with_mode(destination: &Path, mode: u32) -> Result<Self, PathError> {
         let mut name = destination.file_name().unwrap_or_default().to_os_string();
         name.push(PARTIAL_SUFFIX);
         let path = destination.with_file_name(name);
@@ -48,6 +57,7 @@ impl AtomicFile {
             .read(true)
             .write(true)
             .create_new(true)
+            .mode(mode)
             .open(&path)
             .map_err(PathError::on("create", &path))?;
         Ok(Self {
@@ -59,10 +69,9 @@ impl AtomicFile {
 
     /// A file with this content for the owner's eyes alone.
     pub fn private(destination: &Path, content: &[u8]) -> Result<Self, PathError> {
-        let made = Self::create(destination)?;
+        let made = Self::create_private(destination)?;
         made.file()
-            .set_permissions(Permissions::from_mode(0o600))
-            .and_then(|()| made.file().write_all(content))
+            .write_all(content)
             .map_err(PathError::on("write", made.temporary_path()))?;
         Ok(made)
     }

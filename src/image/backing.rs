@@ -76,6 +76,7 @@ impl Backing {
     ) -> Result<Self, ImageError> {
         let (unfinished, _) = writer.write(&base, &changes, destination)?;
         copy_modified_seconds(&base, unfinished.file())
+            .and_then(|()| copy_permissions(&base, unfinished.file()))
             .map_err(PathError::on("date", unfinished.temporary_path()))?;
         unfinished.persist(durability)?;
         Self::of_changed(base, changes, destination)
@@ -211,6 +212,11 @@ fn stale(base: &BaseImage) -> io::Result<Ranges> {
         }
     }
     Ok(stale)
+}
+
+/// Lets those read `file` who may read the template: machines may run as several accounts over one backing.
+fn copy_permissions(base: &BaseImage, file: &std::fs::File) -> io::Result<()> {
+    file.set_permissions(base.file().metadata()?.permissions())
 }
 
 /// Gives `file` the template's time of modification, cut to whole seconds.

@@ -51,7 +51,7 @@ pub enum ConvertError {
 
 /// Writes all of `image` as a raw file, ready to be persisted as `destination`; zeros become holes.
 pub fn flatten(image: &OpenedImage, destination: &Path) -> Result<AtomicFile, ConvertError> {
-    let unfinished = AtomicFile::create(destination)?;
+    let unfinished = AtomicFile::create_private(destination)?;
     let device = unfinished
         .file()
         .try_clone()

@@ -62,7 +62,7 @@ pub fn write(destination: &Path, len_bytes: u64, uuid: Uuid) -> Result<AtomicFil
         sws_uuid: uuid.into_bytes(),
         sws_volume: [0; 16],
     };
-    let unfinished = AtomicFile::create(destination)?;
+    let unfinished = AtomicFile::create_private(destination)?;
     let file = unfinished.file();
     file.set_len(len_bytes)
         .and_then(|()| file.write_all_at(header.as_bytes(), HEADER_OFFSET_BYTES))

@@ -190,7 +190,7 @@ pub fn write(
     destination: &Path,
 ) -> Result<(AtomicFile, DeltaWritten), QcowError> {
     let name = backing_name(destination, backing.path())?;
-    let unfinished = AtomicFile::create(destination)?;
+    let unfinished = AtomicFile::create_private(destination)?;
     let failed = |action| PathError::on(action, unfinished.temporary_path());
     let device = unfinished
         .file()

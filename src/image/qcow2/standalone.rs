@@ -103,7 +103,7 @@ fn write_source(
     source: &Source<'_>,
     destination: &Path,
 ) -> Result<(AtomicFile, StandaloneWritten), QcowError> {
-    let unfinished = AtomicFile::create(destination)?;
+    let unfinished = AtomicFile::create_private(destination)?;
     let failed = |action| PathError::on(action, unfinished.temporary_path());
     let device = unfinished
         .file()

@@ -89,7 +89,7 @@ impl RawWriter {
     ) -> Vec<Result<(AtomicFile, Written), ImageError>> {
         let files: Vec<_> = orders
             .iter()
-            .map(|order| AtomicFile::create(order.destination))
+            .map(|order| AtomicFile::create_private(order.destination))
             .collect();
         let targets = orders.iter().zip(&files).map(|(order, file)| {
             file.as_ref().ok().map(|file| Target {

@@ -34,7 +34,7 @@ pub fn write(
         });
     }
     let header = header(backing, delta.len_bytes())?;
-    let unfinished = AtomicFile::create(destination)?;
+    let unfinished = AtomicFile::create_private(destination)?;
     let device = unfinished
         .file()
         .try_clone()
