@@ -66,14 +66,6 @@ impl BlockDevice for Cached {
         }
         Ok(())
     }
-
-    fn write_at(&self, _offset_bytes: u64, _bytes: &[u8]) -> Result<(), DeviceError> {
-        Err(DeviceError::ReadOnly)
-    }
-
-    fn set_len_bytes(&self, _len_bytes: u64) -> Result<(), DeviceError> {
-        Err(DeviceError::ReadOnly)
-    }
 }
 
 #[cfg(test)]

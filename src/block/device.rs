@@ -13,10 +13,16 @@ pub trait BlockDevice: Send + Sync + fmt::Debug {
     fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
 
     /// Writes `bytes` at `offset_bytes`; a range that reaches beyond the end is an error.
-    fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError>;
+    ///
+    /// Unless a device says otherwise, it is only read.
+    fn write_at(&self, _offset_bytes: u64, _bytes: &[u8]) -> Result<(), DeviceError> {
+        Err(DeviceError::ReadOnly)
+    }
 
     /// Changes the length to `len_bytes`; new bytes read as zero, cut bytes are gone.
-    fn set_len_bytes(&self, len_bytes: u64) -> Result<(), DeviceError>;
+    fn set_len_bytes(&self, _len_bytes: u64) -> Result<(), DeviceError> {
+        Err(DeviceError::ReadOnly)
+    }
 
     /// Forces what was written to stable storage, where there is such a thing.
     fn sync(&self) -> Result<(), DeviceError> {

@@ -36,6 +36,7 @@ mod unit;
 
 pub use cached::Cached;
 pub use delta::Delta;
+pub(crate) use device::check_range;
 pub use device::{BlockDevice, DeviceError};
 pub use faulty::{Fault, FaultyDevice};
 pub use file::FileDevice;

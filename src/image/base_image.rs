@@ -130,14 +130,6 @@ impl BlockDevice for BaseImage {
         }
         Ok(())
     }
-
-    fn write_at(&self, _offset_bytes: u64, _bytes: &[u8]) -> Result<(), DeviceError> {
-        Err(DeviceError::ReadOnly)
-    }
-
-    fn set_len_bytes(&self, _len_bytes: u64) -> Result<(), DeviceError> {
-        Err(DeviceError::ReadOnly)
-    }
 }
 
 impl fmt::Debug for BaseImage {

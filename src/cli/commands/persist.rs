@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::error::CommandError;
 use super::Context;
 use super::launch::seconds;
-use super::running;
+use super::running::{self, ProjectChoice};
 use crate::base::PathError;
 use crate::base::atomic::{self, Durability};
 use crate::launch::UnitOrder;
@@ -26,17 +26,8 @@ const USER_UNITS: &str = ".config/systemd/user";
 /// is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The project
-    #[arg(value_name = "PROJECT")]
-    project: Option<String>,
-    /// The project, in the way that MLN takes it
-    #[arg(
-        short = 'p',
-        long = "project",
-        value_name = "PROJECT",
-        conflicts_with = "project"
-    )]
-    named: Option<String>,
+    #[command(flatten)]
+    choice: ProjectChoice,
     /// Whether to keep it up from now on
     #[arg(short = 'S', long, value_name = "on|off", default_value = "on", value_parser = ["on", "off"])]
     switch: String,
@@ -54,9 +45,8 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         Some(directory) => directory.clone(),
         None => default_directory(context)?,
     };
-    let named = arguments.project.as_ref().or(arguments.named.as_ref());
-    let names = match named {
-        Some(name) => vec![name.clone()],
+    let names = match arguments.choice.name() {
+        Some(name) => vec![name.to_owned()],
         None => wanted(context)?,
     };
     for name in &names {

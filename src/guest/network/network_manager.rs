@@ -11,6 +11,7 @@ use crate::guest::{Guest, Init, target};
 use crate::project::Renderer;
 
 use super::link::{Ipv6, Link, metric};
+use super::renderer::first_of;
 use super::{HEAD, Part, write_parts};
 
 /// The directory of profiles.
@@ -47,13 +48,11 @@ fn enable(guest: &Guest<'_>, view: &dyn GuestView) -> Result<Option<Edit>, Guest
     if guest.init != Some(Init::Systemd) || view.exists(&GuestPath::literal(ENABLED))? {
         return Ok(None);
     }
-    for unit in UNITS {
-        if view.exists(&GuestPath::literal(unit))? {
-            let place = target::place(view, &GuestPath::literal(ENABLED))?;
-            return Ok(Some(Edit::symlink(place, unit, guest.host.origin.clone())));
-        }
-    }
-    Ok(None)
+    let Some(unit) = first_of(view, &UNITS)? else {
+        return Ok(None);
+    };
+    let place = target::place(view, &GuestPath::literal(ENABLED))?;
+    Ok(Some(Edit::symlink(place, unit, guest.host.origin.clone())))
 }
 
 /// The profile of one interface.

@@ -8,15 +8,11 @@ use crate::guest::error::GuestError;
 use crate::guest::{Guest, target};
 
 use super::link::{Ipv6, Link};
+use super::renderer::{NETWORKD_ENABLED, first_of};
 use super::{HEAD, Part, write_parts};
 
 /// The directory of the administrator's files.
 const DIRECTORY: &str = "/etc/systemd/network";
-/// The links by which the program is enabled.
-const ENABLED: [&str; 2] = [
-    "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
-    "/etc/systemd/system/dbus-org.freedesktop.network1.service",
-];
 /// Where its unit may lie.
 const UNITS: [&str; 2] = [
     "/usr/lib/systemd/system/systemd-networkd.service",
@@ -50,19 +46,11 @@ pub(super) fn configure(
 
 /// The link that enables the program, where none is there.
 fn enable(guest: &Guest<'_>, view: &dyn GuestView) -> Result<Option<Edit>, GuestError> {
-    for path in ENABLED {
-        if view.exists(&GuestPath::literal(path))? {
-            return Ok(None);
-        }
+    if first_of(view, &NETWORKD_ENABLED)?.is_some() {
+        return Ok(None);
     }
-    let mut unit = UNITS[0];
-    for path in UNITS {
-        if view.exists(&GuestPath::literal(path))? {
-            unit = path;
-            break;
-        }
-    }
-    let place = target::place(view, &GuestPath::literal(ENABLED[0]))?;
+    let unit = first_of(view, &UNITS)?.unwrap_or(UNITS[0]);
+    let place = target::place(view, &GuestPath::literal(NETWORKD_ENABLED[0]))?;
     Ok(Some(Edit::symlink(place, unit, guest.host.origin.clone())))
 }
 

@@ -10,7 +10,7 @@ use crate::guest::{Detected, Family, Guest};
 use crate::project::Renderer;
 
 /// The links by which systemd-networkd is enabled.
-const NETWORKD_ENABLED: [&str; 2] = [
+pub(super) const NETWORKD_ENABLED: [&str; 2] = [
     "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service",
     "/etc/systemd/system/dbus-org.freedesktop.network1.service",
 ];
@@ -130,7 +130,7 @@ fn suse_has_network_manager(view: &dyn GuestView) -> Result<bool, GuestError> {
 }
 
 /// The first of `paths` that is there.
-fn first_of<'p>(view: &dyn GuestView, paths: &[&'p str]) -> Result<Option<&'p str>, GuestError> {
+pub(super) fn first_of<'p>(view: &dyn GuestView, paths: &[&'p str]) -> Result<Option<&'p str>, GuestError> {
     for path in paths {
         if view.exists(&GuestPath::literal(path))? {
             return Ok(Some(path));

@@ -13,7 +13,7 @@ use super::super::ranges::len_of;
 use super::error::QcowError;
 use super::raw::{COMPRESSED, OFFSET_MASK, READS_AS_ZERO};
 use super::read_header::Qcow2Header;
-use crate::block::{BlockDevice, DeviceError};
+use crate::block::{BlockDevice, DeviceError, check_range};
 
 /// The unit in which a compressed cluster's length is told.
 const SECTOR: u64 = 512;
@@ -177,14 +177,7 @@ impl BlockDevice for Qcow2Device {
 
     fn read_at(&self, offset_bytes: u64, mut buffer: &mut [u8]) -> Result<(), DeviceError> {
         let len_bytes = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
-        let end = offset_bytes.checked_add(len_bytes);
-        let end = end
-            .filter(|end| *end <= self.header.len_bytes)
-            .ok_or(DeviceError::OutOfRange {
-                offset_bytes,
-                len_bytes,
-                device_len_bytes: self.header.len_bytes,
-            })?;
+        let end = check_range(offset_bytes, len_bytes, self.header.len_bytes)?;
         let bits = self.header.bits;
         let mut start = offset_bytes;
         while start < end {
@@ -195,14 +188,6 @@ impl BlockDevice for Qcow2Device {
             start = next;
         }
         Ok(())
-    }
-
-    fn write_at(&self, _offset_bytes: u64, _bytes: &[u8]) -> Result<(), DeviceError> {
-        Err(DeviceError::ReadOnly)
-    }
-
-    fn set_len_bytes(&self, _len_bytes: u64) -> Result<(), DeviceError> {
-        Err(DeviceError::ReadOnly)
     }
 }
 

@@ -14,7 +14,7 @@ use super::error::CowError;
 use super::layout::{Layout, SECTOR};
 use super::raw::{COW_BITMAP, COW_MAGIC, COW_VERSION, CowHeaderV3};
 use crate::base::PathError;
-use crate::block::{BlockDevice, DeviceError};
+use crate::block::{BlockDevice, DeviceError, check_range};
 
 /// The largest alignment that is believed.
 const MOST_ALIGNMENT: u32 = 1 << 20;
@@ -175,28 +175,13 @@ impl BlockDevice for CowDevice {
 
     fn read_at(&self, offset_bytes: u64, mut buffer: &mut [u8]) -> Result<(), DeviceError> {
         let len_bytes = u64::try_from(buffer.len()).unwrap_or(u64::MAX);
-        let end = offset_bytes.checked_add(len_bytes);
-        let end = end
-            .filter(|end| *end <= self.len_bytes)
-            .ok_or(DeviceError::OutOfRange {
-                offset_bytes,
-                len_bytes,
-                device_len_bytes: self.len_bytes,
-            })?;
+        let end = check_range(offset_bytes, len_bytes, self.len_bytes)?;
         for piece in pieces(&(offset_bytes..end), LOOKUP_BYTES) {
             let (bytes, rest) = buffer.split_at_mut(len_of(&piece));
             self.read_piece(&piece, bytes)?;
             buffer = rest;
         }
         Ok(())
-    }
-
-    fn write_at(&self, _offset_bytes: u64, _bytes: &[u8]) -> Result<(), DeviceError> {
-        Err(DeviceError::ReadOnly)
-    }
-
-    fn set_len_bytes(&self, _len_bytes: u64) -> Result<(), DeviceError> {
-        Err(DeviceError::ReadOnly)
     }
 }
 
