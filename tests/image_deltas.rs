@@ -1,6 +1,7 @@
 //! Delta images by the command line: looked into, flattened, laid over another template, exported.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -22,6 +23,13 @@ fn succeeds(arguments: &[&Path]) -> String {
     let output = program(arguments);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// What `verb` says of `last`.
+#[track_caller]
+fn run(verb: &str, last: &str) -> String {
+    let words: Vec<&Path> = verb.split(' ').chain([last]).map(Path::new).collect();
+    succeeds(&words)
 }
 
 /// A place with the host `www1` of `farm` in `format`, and the raw image of the same.
@@ -51,12 +59,6 @@ fn a_delta_is_read_like_any_image() {
         let raw = raw_image(&bakery);
         let image_and = |path: &str| format!("{}:{path}", image.display());
         let [list, hosts] = ["/etc", "/etc/hostname"].map(image_and);
-        let words = |text: &str| -> Vec<std::path::PathBuf> { text.split(' ').map(Into::into).collect() };
-        let run = |verb: &str, last: &str| {
-            let mut all = words(verb);
-            all.push(last.into());
-            succeeds(&all.iter().map(std::path::PathBuf::as_path).collect::<Vec<_>>())
-        };
         assert_eq!(run("image cat", &hosts), "www1\n");
         let raw_list = format!("{}:/etc", raw.display());
         assert_eq!(run("image ls -R", &list), run("image ls -R", &raw_list));
@@ -98,5 +100,31 @@ fn a_delta_is_flattened_rebased_and_exported_to_the_same_disk() {
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
         "error: it is a raw image, which lies over nothing\n"
+    );
+}
+
+/// A guest may write what it likes into the first block of its raw disk, where ext keeps nothing.
+#[test]
+fn a_raw_image_that_begins_as_a_qcow2_one_stays_raw() {
+    let bakery = baked(ImageFormat::Qcow2);
+    let image = raw_image(&bakery);
+    let header = fs::read(bakery.baked("farm", "www1/root.qcow2")).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&image).unwrap();
+    file.write_all_at(&header[..512], 0).unwrap();
+    let hostname = format!("{}:/etc/hostname", image.display());
+    assert_eq!(run("image cat", &hostname), "www1\n");
+    let info = run("image info", &image.display().to_string());
+    assert!(!info.contains("format:") && !info.contains("backing:"), "{info}");
+    // What has the beginning and nothing else is refused, with the way out.
+    file.write_all_at(&[0; 4096], 1024).unwrap();
+    let output = program(&["image".as_ref(), "cat".as_ref(), Path::new(&hostname)]);
+    assert_eq!(output.status.code(), Some(1));
+    let place = image.display();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        format!(
+            "error: `{place}` holds no file system, but begins as a qcow2 image does\nhint: if it is one that you \
+             trust, give it a name that ends in `.qcow2`: a guest can write such a beginning into its raw disk\n"
+        )
     );
 }

@@ -27,11 +27,23 @@ struct Edit {
 }
 
 impl Edit {
-    /// An edit that copies a file of `len` bytes into an image.
+    /// An edit that copies a file of `len` bytes into an image whose free blocks are holes.
     fn copying(len: u32) -> Self {
+        Self::copying_into(len, |_| ())
+    }
+
+    /// The same into an image whose free blocks take room, as those of deleted files do.
+    fn copying_into_used(len: u32) -> Self {
+        Self::copying_into(len, |image| {
+            crate::support::recovery::put(image, &fs::read(image).unwrap());
+        })
+    }
+
+    fn copying_into(len: u32, prepare: impl FnOnce(&Path)) -> Self {
         let lab = ImageLab::new();
         let original = lab.path("original");
         Mkfs::new(ExtKind::Ext4, BlockSize(4096), 40 << 20).make(&original, None);
+        prepare(&original);
         let content: Vec<u8> = (0..len).map(|number| (number % 251) as u8 + 1).collect();
         crate::support::recovery::put(&lab.path("file"), &content);
         let arguments = ["cp", "file", "IMG:/file"].map(ToOwned::to_owned).to_vec();
@@ -120,7 +132,7 @@ fn a_small_edit_killed_at_any_call_leaves_the_old_image_or_the_new() {
 
 #[test]
 fn a_large_edit_killed_at_any_call_leaves_the_old_image_or_the_new() {
-    let (old, new) = Edit::copying(13 << 20).tamper("signal=KILL");
+    let (old, new) = Edit::copying_into_used(13 << 20).tamper("signal=KILL");
     assert!(old > 10 && new > 3, "{old} {new}");
 }
 

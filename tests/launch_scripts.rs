@@ -103,8 +103,8 @@ screen \
     umid=www1 \
     uml_dir="$run"/www1 \
     mem=128M \
-    ubd0=root.img \
-    ubd1=swap.img \
+    ubd0d=root.img \
+    ubd1d=swap.img \
     eth0=daemon,fe:fd:48:50:fe:01,unix,"$run"/lan.ctl \
     con=none \
     ssl=none \
@@ -159,7 +159,7 @@ fn user_mode_linux_starts_in_each_terminal() {
     let machine = |runtime: &Path, console: &str| {
         let runtime = runtime.display();
         format!(
-            "<umid=www1> <uml_dir={runtime}/www1> <mem=128M> <ubd0=root.img> <ubd1=swap.img> \
+            "<umid=www1> <uml_dir={runtime}/www1> <mem=128M> <ubd0d=root.img> <ubd1d=swap.img> \
              <eth0=daemon,fe:fd:48:50:fe:01,unix,{runtime}/lan.ctl> <con=none> <ssl=none> <ssl0={console}> \
              <console=ttyS0> <root=/dev/ubda> <rw>\n"
         )
@@ -289,7 +289,7 @@ fn user_mode_linux_takes_odd_words_but_no_comma_in_a_path() {
         start.contains(
             "nohup \\\n    setarch \\\n    -R \\\n    './my linux' \\\n    umid=www1 \\\n    \
              uml_dir=\"$run\"/www1 \\\n    mem=128M \\\n    \
-             'initrd=it'\\''s.gz' \\\n    ubd0=root.img \\\n    'ubd1r=$HOME/cd rom.iso' \\\n"
+             'initrd=it'\\''s.gz' \\\n    ubd0d=root.img \\\n    'ubd1rd=$HOME/cd rom.iso' \\\n"
         ),
         "{start}"
     );

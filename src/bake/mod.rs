@@ -40,6 +40,7 @@ mod size;
 mod spool;
 mod template;
 mod told;
+mod vacant;
 mod verify;
 mod wanted;
 mod worker;

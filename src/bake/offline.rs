@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::HostError;
+use super::vacant::vacant;
 use super::verify;
 use crate::base::atomic::Durability;
 use crate::base::{PathError, Timestamp};
@@ -19,7 +20,7 @@ use crate::block::{
 };
 use crate::disk::{DiskError, Root, find_root};
 use crate::ext::{self, ExtError, Finding, Fs, RecoveryReport};
-use crate::image::{self, ImageKind, OpenError, Ranges};
+use crate::image::{self, ImageKind, OpenError};
 
 /// Says why an image could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,14 @@ pub enum OfflineError {
         /// What kind of file it is.
         kind: ImageKind,
     },
+    /// The image has no file system, but begins as an image of another format does, whose name it lacks.
+    #[error("`{}` holds no file system, but begins as a {} image does", path.display(), kind.name())]
+    Disguised {
+        /// The image.
+        path: PathBuf,
+        /// What it begins as.
+        kind: ImageKind,
+    },
     /// The image's format is not understood.
     #[error(transparent)]
     Open(Box<OpenError>),
@@ -89,6 +98,10 @@ impl OfflineError {
                 path.display()
             )],
             Self::Disk { source, .. } => source.hints(),
+            Self::Disguised { kind, .. } => vec![format!(
+                "if it is one that you trust, give it a name that ends in `.{}`: a guest can write such a beginning into its raw disk",
+                kind.extension()
+            )],
             Self::Delta { path, .. } => vec![format!(
                 "`mln-image image flatten {}` makes it raw",
                 path.display()
@@ -145,13 +158,11 @@ pub fn change_image<T, E: From<OfflineError>>(
     lock_for_edit(&image, &place).map_err(OfflineError::from)?;
     redo::complete(&image, &place).map_err(OfflineError::from)?;
     let device = Arc::new(InPlace::new(image.clone(), &place));
-    let failed = |source| OfflineError::FileSystem {
-        path: path.to_path_buf(),
-        source,
-    };
+    let failed = |source| unusable(path, source);
     let (root, window) = find(path, device.clone(), partition)?;
     let (mut fs, recovery) = Fs::recover(window, now).map_err(failed)?;
-    device.offer_holes(unused_holes(&fs, &root, &image).iter());
+    let vacant_of = (image.clone(), root.clone());
+    device.offer(move || vacant(&vacant_of.0, &vacant_of.1));
     let value = edit(&mut fs)?;
     fs.commit().map_err(failed)?;
     prove(&fs, path, &root, &image)?;
@@ -184,10 +195,7 @@ pub fn check_image(
             Ok((_, recovery)) => (overlay, recovery),
             Err(_) => (device, RecoveryReport::default()),
         };
-    let findings = ext::check(device).map_err(|source| OfflineError::FileSystem {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let findings = ext::check(device).map_err(|source| unusable(path, source))?;
     Ok((findings, recovery))
 }
 
@@ -198,11 +206,27 @@ fn find(
     partition: Option<&str>,
 ) -> Result<(Root, Arc<dyn BlockDevice>), OfflineError> {
     let found = find_root(&*device, partition).and_then(|root| Ok((root.on(device)?, root)));
-    let (window, root) = found.map_err(|source| OfflineError::Disk {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    Ok((root, window))
+    found
+        .map(|(window, root)| (root, window))
+        .map_err(|source| match image::disguised(path) {
+            Some(kind) => OfflineError::Disguised {
+                path: path.to_path_buf(),
+                kind,
+            },
+            None => OfflineError::Disk {
+                path: path.to_path_buf(),
+                source,
+            },
+        })
+}
+
+/// The error of an image whose file system cannot be used.
+fn unusable(path: &Path, source: ExtError) -> OfflineError {
+    let path = path.to_path_buf();
+    match image::disguised(&path) {
+        Some(kind) => OfflineError::Disguised { path, kind },
+        None => OfflineError::FileSystem { path, source },
+    }
 }
 
 fn open_device(
@@ -211,10 +235,7 @@ fn open_device(
     device: Arc<dyn BlockDevice>,
 ) -> Result<OpenImage, OfflineError> {
     let (root, device) = find(path, device, partition)?;
-    let plain = Fs::open(device.clone()).map_err(|source| OfflineError::FileSystem {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let plain = Fs::open(device.clone()).map_err(|source| unusable(path, source))?;
     let now = plain.superblock().wtime();
     Ok(match Fs::recover(Arc::new(Overlay::new(device)), now) {
         Ok((fs, recovery)) => OpenImage {
@@ -238,7 +259,7 @@ fn readable(path: &Path) -> Result<Arc<dyn BlockDevice>, OfflineError> {
     if redo::has_redo(&place) {
         complete(&place)?;
     }
-    if image::kind_of(&place)? != ImageKind::Raw {
+    if image::kind_of(&place) != ImageKind::Raw {
         return Ok(image::open(&place)?.device);
     }
     let image = Arc::new(FileDevice::open(&place).map_err(named(path))?);
@@ -248,7 +269,7 @@ fn readable(path: &Path) -> Result<Arc<dyn BlockDevice>, OfflineError> {
 
 /// Refuses an image that is a delta.
 fn refuse_delta(path: &Path) -> Result<(), OfflineError> {
-    match image::kind_of(path)? {
+    match image::kind_of(path) {
         ImageKind::Raw => Ok(()),
         kind => Err(OfflineError::Delta {
             path: path.to_path_buf(),
@@ -290,18 +311,6 @@ fn real_path(path: &Path) -> Result<PathBuf, OfflineError> {
 fn named(path: &Path) -> impl FnOnce(PathError) -> PathError {
     let path = path.to_path_buf();
     move |error| PathError { path, ..error }
-}
-
-/// The holes of the image's file that no file of the guest uses: what is written there changes nothing.
-fn unused_holes(fs: &Fs, root: &Root, image: &FileDevice) -> Ranges {
-    let (Ok(used), Ok(holes)) = (fs.used_ranges(), image::holes(image)) else {
-        return Ranges::default();
-    };
-    let start = root.range(image.len_bytes()).start;
-    let free = Ranges::from_unsorted(used).complement(fs.superblock().len_bytes());
-    let shifted =
-        |range: std::ops::Range<u64>| range.start.saturating_add(start)..range.end.saturating_add(start);
-    Ranges::from_unsorted(free.iter().map(shifted)).intersection(&holes)
 }
 
 /// Refuses a result that is not sound: either the image was damaged, or this program is.

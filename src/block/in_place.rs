@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   writes --little--> overlay in memory ------------------------> redo file --> image
-//!          \--much, into holes that nothing uses--> image, the holes noted in a file that rolls back
+//!          \--much, into ranges that nothing uses--> image, the ranges noted in a file that rolls back
 //! ```
 //!
-//! Dropped before [`InPlace::commit`], the image is as it was, to the byte.
+//! Dropped before [`InPlace::commit`], the image is as it was, to the byte; but where much was written, the ranges that
+//! nothing used are holes.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +20,7 @@ use super::redo::{self, RedoError};
 use super::unit::UNIT;
 use crate::base::atomic::Durability;
 
-/// How many bytes of changes are held in memory before data goes into holes at once.
+/// How many bytes of changes are held in memory before data goes into unused ranges at once.
 const HELD_BYTES: u64 = 8 << 20;
 
 /// A device over one image file whose changes appear in the file all at once.
@@ -30,13 +32,25 @@ pub struct InPlace {
     through: Mutex<Through>,
 }
 
-/// What is known of the holes that data may be written into.
-#[derive(Debug, Default)]
+/// What is known of the ranges that data may be written into.
+#[derive(Default)]
 struct Through {
+    /// Tells the ranges, once they are needed.
+    offer: Option<Box<dyn FnOnce() -> Vec<Range<u64>> + Send>>,
     /// Whole units, sorted.
-    holes: Vec<Range<u64>>,
+    vacant: Vec<Range<u64>>,
     /// Whether the file that rolls back lies beside the image.
     is_open: bool,
+}
+
+impl fmt::Debug for Through {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Through")
+            .field("vacant", &self.vacant)
+            .field("is_open", &self.is_open)
+            .finish_non_exhaustive()
+    }
 }
 
 impl InPlace {
@@ -50,20 +64,10 @@ impl InPlace {
         }
     }
 
-    /// Says which ranges of the file are holes, and of no meaning to the image as it was: data may be written there
-    /// before the change as a whole is certain.
-    pub fn offer_holes(&self, ranges: impl IntoIterator<Item = Range<u64>>) {
-        let end = self.image.len_bytes();
-        let whole = |range: Range<u64>| {
-            let start = range.start.div_ceil(UNIT).saturating_mul(UNIT);
-            let end = (range.end.min(end) / UNIT).saturating_mul(UNIT);
-            start..end
-        };
-        self.lock().holes = ranges
-            .into_iter()
-            .map(whole)
-            .filter(|range| !range.is_empty())
-            .collect();
+    /// Says how to find out which ranges of the file are of no meaning to the image as it was, sorted: data may be
+    /// written there before the change as a whole is certain. Asked once, and only if there is much to write.
+    pub fn offer(&self, vacant: impl FnOnce() -> Vec<Range<u64>> + Send + 'static) {
+        self.lock().offer = Some(Box::new(vacant));
     }
 
     /// Puts all changes into the image's file; answers whether there were any.
@@ -91,14 +95,21 @@ impl InPlace {
     /// may not begin there.
     fn through_end(&self, offset_bytes: u64, end: u64) -> Result<Option<u64>, DeviceError> {
         let mut through = self.lock();
-        if through.holes.is_empty() || (!through.is_open && self.overlay.held_bytes() < HELD_BYTES) {
+        if !through.is_open && self.overlay.held_bytes() < HELD_BYTES {
             return Ok(None);
         }
-        let first = through.holes.partition_point(|hole| hole.end <= offset_bytes);
-        let Some(hole) = through.holes.get(first).filter(|hole| hole.start <= offset_bytes) else {
+        if let Some(offer) = through.offer.take() {
+            through.vacant = self.whole_units(offer());
+        }
+        let first = through.vacant.partition_point(|range| range.end <= offset_bytes);
+        let Some(range) = through
+            .vacant
+            .get(first)
+            .filter(|range| range.start <= offset_bytes)
+        else {
             return Ok(None);
         };
-        let mut end = end.min(hole.end).min(self.overlay.base_end_bytes());
+        let mut end = end.min(range.end).min(self.overlay.base_end_bytes());
         if let Some(change) = self.overlay.next_change(offset_bytes) {
             end = end.min(change);
         }
@@ -107,7 +118,7 @@ impl InPlace {
         }
         if !through.is_open {
             let len_bytes = self.image.len_bytes();
-            redo::roll_back_file(&self.path, len_bytes, &through.holes).map_err(|source| {
+            redo::roll_back_file(&self.path, len_bytes, &through.vacant).map_err(|source| {
                 DeviceError::Io {
                     operation: "prepare to write",
                     offset_bytes,
@@ -118,6 +129,18 @@ impl InPlace {
             through.is_open = true;
         }
         Ok(Some(end))
+    }
+
+    /// The whole units of `ranges` that lie in the file.
+    fn whole_units(&self, ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+        let end = self.image.len_bytes();
+        let whole = |range: Range<u64>| {
+            let start = range.start.div_ceil(UNIT).saturating_mul(UNIT);
+            let end = (range.end.min(end) / UNIT).saturating_mul(UNIT);
+            start..end
+        };
+        let whole = ranges.into_iter().map(whole);
+        whole.filter(|range| !range.is_empty()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Through> {

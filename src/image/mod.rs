@@ -41,6 +41,6 @@ pub use convert::{ConvertError, flatten, rebase};
 pub use data_digest::data_digest;
 pub use digest::Blake3Digest;
 pub use error::ImageError;
-pub use opened::{ImageKind, OpenError, OpenedImage, kind_of, open};
+pub use opened::{ImageKind, OpenError, OpenedImage, disguised, kind_of, open};
 pub use ranges::Ranges;
 pub use raw::{RawOrder, RawWriter, Written};

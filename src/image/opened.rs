@@ -1,5 +1,6 @@
 //! Opens an image of any format that is known here, for reading.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::open::open_regular;
 use super::qcow2::{Qcow2Device, Qcow2Header, QcowError};
 use super::uml_cow::{CowDevice, CowError, CowHeader};
 use crate::base::PathError;
-use crate::block::{BlockDevice, DeviceError, FileDevice};
+use crate::block::BlockDevice;
 
 /// What kind of file an image is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,15 +53,6 @@ pub enum OpenError {
         #[source]
         source: CowError,
     },
-    /// It cannot be read.
-    #[error("cannot read the image `{}`", path.display())]
-    Device {
-        /// The image.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: DeviceError,
-    },
     /// It is not there, or no file.
     #[error(transparent)]
     File(#[from] PathError),
@@ -75,32 +67,45 @@ impl ImageKind {
             Self::UmlCow => "uml-cow",
         }
     }
-}
 
-/// What kind of file the image at `path` is: its first bytes tell, and what is neither qcow2 nor COW is raw.
-pub fn kind_of(path: &Path) -> Result<ImageKind, OpenError> {
-    kind(&open_regular(path)?, path)
-}
-
-fn kind(file: &FileDevice, path: &Path) -> Result<ImageKind, OpenError> {
-    let mut magic = [0; 4];
-    if file.len_bytes() >= 4 {
-        file.read_at(0, &mut magic).map_err(|source| OpenError::Device {
-            path: path.to_path_buf(),
-            source,
-        })?;
+    /// How the names of its files end.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Raw => "img",
+            Self::Qcow2 => "qcow2",
+            Self::UmlCow => "cow",
+        }
     }
-    Ok(match &magic {
-        b"QFI\xfb" => ImageKind::Qcow2,
-        b"OOOM" => ImageKind::UmlCow,
+}
+
+/// What kind of file the image at `path` is: its name tells, since a guest may write what it likes into a raw disk.
+///
+/// A raw image that begins as a qcow2 or COW file does would otherwise show its guest any file that it names as backing.
+pub fn kind_of(path: &Path) -> ImageKind {
+    match path.extension().and_then(OsStr::to_str) {
+        Some("qcow2" | "qcow") => ImageKind::Qcow2,
+        Some("cow") => ImageKind::UmlCow,
         _ => ImageKind::Raw,
-    })
+    }
+}
+
+/// What kind of file an image seems to be whose name says that it is raw; nothing if it does not seem to be another.
+pub fn disguised(path: &Path) -> Option<ImageKind> {
+    let mut magic = [0; 4];
+    if kind_of(path) != ImageKind::Raw || open_regular(path).ok()?.read_at(0, &mut magic).is_err() {
+        return None;
+    }
+    match &magic {
+        b"QFI\xfb" => Some(ImageKind::Qcow2),
+        b"OOOM" => Some(ImageKind::UmlCow),
+        _ => None,
+    }
 }
 
 /// Opens the image at `path` for reading, with the file that it lies over.
 pub fn open(path: &Path) -> Result<OpenedImage, OpenError> {
     let file = open_regular(path)?;
-    let kind = kind(&file, path)?;
+    let kind = kind_of(path);
     let directory = path.parent().unwrap_or(Path::new(""));
     let (device, backing): (Arc<dyn BlockDevice>, _) = match kind {
         ImageKind::Qcow2 => {

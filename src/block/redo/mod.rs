@@ -4,10 +4,10 @@
 //! file says. It appears by rename, whole and synced, and is one of two kinds:
 //!
 //! ```text
-//!   roll back      what lies in these ranges of the image was a hole before; make it one again
+//!   roll back      what lies in these ranges of the image meant nothing before; make them holes
 //!   roll forward   write these units to these places
 //!
-//!   much data:   roll back --> data into holes --> sync --> roll forward --> units in place --> sync --> removed
+//!   much data:   roll back --> data in place  --> sync --> roll forward --> units in place --> sync --> removed
 //!   little:                                                 roll forward --> units in place --> sync --> removed
 //!                                                                 ^ from here on the new image stands
 //! ```

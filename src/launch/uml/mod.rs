@@ -6,7 +6,7 @@
 mod mconsole;
 mod running;
 
-use crate::project::Terminal;
+use crate::project::{ImageFormat, Terminal};
 
 use super::LaunchFile;
 use super::quote::{RUNTIME, shell};
@@ -79,8 +79,10 @@ fn machine(spec: &DomainSpec, runtime: &str, terminal: Terminal) -> Vec<String> 
         words.push(format!("initrd={ramdisk}"));
     }
     for (index, disk) in spec.disks.iter().enumerate() {
-        let flag = if disk.read_only { "r" } else { "" };
-        words.push(format!("ubd{index}{flag}={}", disk.image));
+        let access = if disk.read_only { "r" } else { "" };
+        // `d`: plain data, whatever it begins with. A guest could make its raw disk look like a COW file.
+        let data = if disk.format == ImageFormat::Raw { "d" } else { "" };
+        words.push(format!("ubd{index}{access}{data}={}", disk.image));
     }
     words.extend(spec.vifs.iter().map(|vif| network(vif, runtime)));
     let console = match terminal {

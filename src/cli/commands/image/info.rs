@@ -26,7 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let image = &arguments.image;
     let opened = bake::open_image(image, arguments.partition.choice())?;
-    let kind = image::kind_of(image).map_err(CommandError::work)?;
+    let kind = image::kind_of(image);
     let state = match &opened.obstacle {
         _ if kind != ImageKind::Raw => "can only be read, as a delta".to_owned(),
         Some(error) => chain(error),
