@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use mln_image::bake::{Selection, merge};
+use mln_image::bake::{Selection, Written, merge};
 use mln_image::base::ByteSize;
 use mln_image::project::{Host, ImageFormat, Project, SizeRequest};
 use mln_image::store::Existing;
 
 use crate::support::bakery::{Bakery, files_below};
 use crate::support::project::{host, of, project};
+use crate::support::recovery::put;
 use crate::support::{ExtKind, sha256};
 
 fn farm() -> Project {
@@ -76,8 +77,8 @@ fn only_the_host_that_was_edited_is_made_again() {
 }
 
 #[test]
-fn a_damaged_or_missing_file_is_made_again() {
-    let bakery = baked(ImageFormat::Raw);
+fn what_was_written_to_an_image_is_lost_only_when_asked() {
+    let mut bakery = baked(ImageFormat::Raw);
     let before = inodes(&bakery, ImageFormat::Raw);
     let digest = sha256(&bakery.baked("farm", "www2/root.img"));
     fs::remove_file(bakery.baked("farm", "www1/xl.cfg")).unwrap();
@@ -87,6 +88,29 @@ fn a_damaged_or_missing_file_is_made_again() {
         .unwrap();
     image.set_len(1000).unwrap();
     drop(image);
+    let manifest = bakery.manifest("farm");
+    let refused = |bakery: &Bakery, project: &Project, hosts: &str| {
+        let error = bakery.bake(project).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("an image has been written to since the last bake, and would lose that: {hosts}")
+        );
+        assert!(bakery.manifest("farm") == manifest, "the project is as it was");
+        assert_eq!(inodes(bakery, ImageFormat::Raw), before);
+    };
+    refused(&bakery, &farm(), "`www2`");
+    // The same if the host is gone from the project, and if nothing is remembered of it.
+    let mut without = farm();
+    without.hosts.remove(1);
+    refused(&bakery, &without, "`www2`");
+    let memory = fs::read(bakery.baked("farm", "www2/.baked")).unwrap();
+    fs::remove_file(bakery.baked("farm", "www2/.baked")).unwrap();
+    refused(&bakery, &farm(), "`www2`");
+    put(&bakery.baked("farm", "www2/.baked"), &memory);
+    bakery.keep = false;
+    refused(&bakery, &farm(), "`www2`");
+    bakery.keep = true;
+    bakery.written = Written::Discard;
     assert_eq!(bakery.bake(&farm()).unwrap().kept, 4);
     assert_eq!(changed(&before, &inodes(&bakery, ImageFormat::Raw)), [0, 1]);
     assert_eq!(sha256(&bakery.baked("farm", "www2/root.img")), digest);

@@ -31,6 +31,16 @@ pub enum BakeError {
         /// How many hosts there were.
         total: usize,
     },
+    /// Images that were written to would be made again.
+    #[error(
+        "{} written to since the last bake, and would lose that: {}",
+        if hosts.len() == 1 { "an image has been" } else { "images have been" },
+        quoted(hosts)
+    )]
+    WouldLose {
+        /// The hosts whose images they are.
+        hosts: Vec<HostName>,
+    },
     /// The threads to work with could not be started.
     #[error("cannot start {jobs} threads")]
     Threads {
@@ -69,6 +79,12 @@ pub struct HostFailure {
 /// How many hosts failed in all.
 fn failed_hosts(failures: &[HostFailure]) -> usize {
     failures.iter().map(|failure| failure.hosts.len()).sum()
+}
+
+/// The names in back-ticks, with commas.
+pub(super) fn quoted(hosts: &[HostName]) -> String {
+    let names: Vec<String> = hosts.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// Says why one host could not be planned or baked.

@@ -5,40 +5,17 @@
 //! bake did not come to its end, or the user wants proof, their digests have to be right too.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-
-use serde::{Deserialize, Serialize};
 
 use super::error::HostError;
 use super::host_plan::HostPlan;
-use super::manifest::{HostRecord, ImageRecord, LaunchRecord, SwapRecord};
+use super::manifest::HostRecord;
+use super::memory::{Inputs, Memory, look_at};
 use super::prove;
 use crate::base::PathError;
-use crate::base::atomic::{self, Durability};
 use crate::base::digest::Sha256Digest;
 use crate::block::redo;
 use crate::store::HostPlaces;
-
-/// What is remembered of a host.
-#[derive(Debug, Serialize, Deserialize)]
-struct Memory {
-    key: Sha256Digest,
-    image: ImageRecord,
-    swap: Option<SwapRecord>,
-    launch: Vec<LaunchRecord>,
-    /// The digests of the guest's changed files, in the plan's order.
-    contents: Vec<Option<Sha256Digest>>,
-    stored: Vec<Stored>,
-}
-
-/// What a file of a host looked like when it was whole.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stored {
-    name: String,
-    len_bytes: u64,
-    modified: (i64, i64),
-}
 
 /// Why a host is baked although it was baked before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,17 +43,23 @@ pub(super) enum Trust {
     Digests,
 }
 
-/// Remembers what was made for `key`, once all files have their names.
+/// Remembers what was made for `key`, from `inputs`, once all files have their names.
 pub(super) fn remember(
     places: &HostPlaces,
-    key: Sha256Digest,
+    (key, mut inputs): (Sha256Digest, Inputs),
     record: &HostRecord<'_>,
+    is_lived_in: bool,
 ) -> Result<(), HostError> {
     let stored = record
         .file_names()
         .into_iter()
         .map(|name| look_at(places, name).map_err(PathError::on("read", places.file(name))))
         .collect::<Result<_, _>>()?;
+    for file in &record.files {
+        if let Some(wish) = inputs.wishes.get_mut(&file.plan.path.to_string()) {
+            wish.content = file.sha256;
+        }
+    }
     let memory = Memory {
         key,
         image: record.image.clone(),
@@ -84,9 +67,10 @@ pub(super) fn remember(
         launch: record.launch.clone(),
         contents: record.files.iter().map(|file| file.sha256).collect(),
         stored,
+        inputs: Some(inputs),
+        is_lived_in,
     };
-    let text = serde_json::to_vec(&memory).expect("what is remembered is plain data");
-    Ok(atomic::write(&places.memory(), &text, Durability::NoSync)?)
+    memory.write(places)
 }
 
 /// Whether anything is remembered of the host in `places`.
@@ -102,8 +86,7 @@ pub(super) fn recall<'a>(
     key: Sha256Digest,
     trust: Trust,
 ) -> Result<HostRecord<'a>, Remade> {
-    let text = fs::read(places.memory()).map_err(|_| Remade::New)?;
-    let memory: Memory = serde_json::from_slice(&text).map_err(|_| Remade::New)?;
+    let memory = Memory::read(places).ok_or(Remade::New)?;
     if memory.key != key || memory.contents.len() != plan.files.len() {
         return Err(Remade::Inputs);
     }
@@ -130,17 +113,4 @@ pub(super) fn recall<'a>(
         return Err(Remade::Changed(fault.file));
     }
     Ok(record)
-}
-
-/// What the file called `name` looks like.
-fn look_at(places: &HostPlaces, name: &str) -> std::io::Result<Stored> {
-    let metadata = fs::symlink_metadata(places.file(name))?;
-    if !metadata.is_file() {
-        return Err(std::io::ErrorKind::NotFound.into());
-    }
-    Ok(Stored {
-        name: name.to_owned(),
-        len_bytes: metadata.len(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-    })
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::error::HostError;
 use super::host_plan::HostPlan;
+use super::memory::{Inputs, Wish};
 use super::template::Source;
 use crate::base::digest::Sha256Digest;
 use crate::base::{IdentityKey, PathError};
@@ -73,6 +74,42 @@ impl<'a> Keys<'a> {
             self.edit(&mut fields, edit)?;
         }
         Ok(Sha256Digest::of(&fields.0))
+    }
+
+    /// What goes into the key, piece by piece.
+    pub(super) fn inputs(&self, plan: &HostPlan, source: &Source) -> Result<Inputs, HostError> {
+        let launch = plan.launch.iter();
+        Ok(Inputs {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            template: source.record()?,
+            format: plan.format,
+            len_bytes: plan.len_bytes,
+            swap_len_bytes: plan.swap_len_bytes,
+            launch: launch
+                .map(|file| (file.name.to_owned(), Sha256Digest::of(file.content.as_bytes())))
+                .collect(),
+            wishes: self.wishes(plan)?,
+        })
+    }
+
+    /// What is wanted of the guest's paths.
+    fn wishes(&self, plan: &HostPlan) -> Result<BTreeMap<String, Wish>, HostError> {
+        let mut wishes = BTreeMap::new();
+        for edit in plan.edits.iter() {
+            let mut fields = Fields::default();
+            self.edit(&mut fields, edit)?;
+            let link = match &edit.change {
+                Change::Symlink { target, .. } => Some(String::from_utf8_lossy(target).into_owned()),
+                _ => None,
+            };
+            let wish = Wish {
+                state: Sha256Digest::of(&fields.0),
+                content: None,
+                link,
+            };
+            wishes.insert(edit.path.to_string(), wish);
+        }
+        Ok(wishes)
     }
 
     fn edit(&self, fields: &mut Fields, edit: &Edit) -> Result<(), HostError> {

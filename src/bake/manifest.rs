@@ -3,6 +3,8 @@
 //! Its bytes depend on the project, the templates and the program's version alone: no clock, no machine, no order of
 //! threads.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::host_plan::{FilePlan, HostPlan};
@@ -112,7 +114,7 @@ pub(super) struct HostRecord<'a> {
     /// The host's name.
     pub(super) name: &'a str,
     /// The template's file in the store.
-    pub(super) template: &'a str,
+    pub(super) template: Cow<'a, str>,
     /// The server that runs it; none for the one that baked it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) service_host: Option<&'a str>,
@@ -139,8 +141,9 @@ pub struct ImageRecord {
     /// The file's digest.
     #[serde(flatten)]
     pub digest: ImageDigest,
-    /// How many units of 4096 bytes of the disk differ from the template.
-    pub changed_units: usize,
+    /// How many units of 4096 bytes of the disk differ from the template; unknown where a machine has written too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_units: Option<usize>,
     /// The file that the image lies over, if that is not the template itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backing: Option<BackingRecord>,
@@ -209,7 +212,7 @@ impl<'a> HostRecord<'a> {
         let files = plan.files.iter().zip(contents);
         Self {
             name: plan.name.as_str(),
-            template: &plan.template,
+            template: Cow::Borrowed(&plan.template),
             service_host: plan.service_host.as_deref(),
             image,
             swap,

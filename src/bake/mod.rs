@@ -26,7 +26,9 @@ mod kept;
 mod key;
 mod labels;
 mod listing;
+mod losses;
 mod manifest;
+mod memory;
 mod merge;
 mod need;
 mod network_files;
@@ -62,6 +64,6 @@ pub use offline::{
 };
 pub use plan::{HELD_BYTES, Plan, Planned, Request, plan};
 pub use prove::{Fault, Proof, ProveError, image_of, prove};
-pub use run::{Execution, Verify, bake, threads};
+pub use run::{Execution, Verify, Written, bake, threads};
 pub use selection::{Selection, Shard, ShardError};
 pub use told::Told;

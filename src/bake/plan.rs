@@ -260,7 +260,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The error of one host alone.
-    fn broken(&self, name: &HostName, error: HostError) -> BakeError {
+    pub(super) fn broken(&self, name: &HostName, error: HostError) -> BakeError {
         BakeError::hosts(vec![failure(name, error)], self.outlines.len())
     }
 }

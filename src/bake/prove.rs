@@ -98,7 +98,7 @@ impl HostRecord<'_> {
     pub(super) fn proofs(&self) -> ProvedHost {
         ProvedHost {
             name: self.name.to_owned(),
-            template: self.template.to_owned(),
+            template: self.template.clone().into_owned(),
             image: self.image.clone(),
             swap: self.swap.clone(),
             launch: self.launch.clone(),
@@ -234,7 +234,8 @@ pub(super) fn host_files(directory: &Path, host: &ProvedHost) -> Vec<Fault> {
     faults
 }
 
-fn image_fault(directory: &Path, image: &ImageRecord) -> Option<String> {
+/// What is wrong with `image`, whose file lies below `directory`.
+pub(super) fn image_fault(directory: &Path, image: &ImageRecord) -> Option<String> {
     let file = open(directory, &image.file);
     match image.digest {
         ImageDigest::Whole(expected) => difference(file.and_then(Blake3Digest::of_reader), &expected),

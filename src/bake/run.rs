@@ -14,6 +14,7 @@ use super::ground::Prepared;
 use super::group::{Group, bake_group, groups};
 use super::kept::{self, Remade, Trust};
 use super::key::Keys;
+use super::losses;
 use super::manifest::{Baked, ProjectRecord, TemplateRecord};
 use super::others::Others;
 use super::plan::{Outline, Plan, Shape};
@@ -34,6 +35,8 @@ pub struct Execution<'a> {
     pub existing: Existing,
     /// Whether hosts that are as they would be baked again are kept.
     pub keep: bool,
+    /// What becomes of images that have been written to since they were made.
+    pub written: Written,
     /// How much is proved before an image gets its name.
     pub verify: Verify,
     /// Whether files are forced to the disk.
@@ -49,10 +52,20 @@ impl fmt::Debug for Execution<'_> {
             .field("projects", &self.projects)
             .field("existing", &self.existing)
             .field("keep", &self.keep)
+            .field("written", &self.written)
             .field("verify", &self.verify)
             .field("durability", &self.durability)
             .finish_non_exhaustive()
     }
+}
+
+/// What becomes of images that machines, or people, have written to since they were made, where they would be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Nothing is baked, and the hosts are named.
+    Refuse,
+    /// What was written is lost.
+    Discard,
 }
 
 /// How much of an image is proved before it gets its name.
@@ -70,11 +83,14 @@ pub enum Verify {
 /// Carries out `plan` in the current thread pool.
 ///
 /// # Errors
-/// [`BakeError::Store`] where the project's directory cannot be had; [`BakeError::Hosts`] if some hosts failed: the
+/// [`BakeError::Store`] where the project's directory cannot be had; [`BakeError::WouldLose`] with nothing done; [`BakeError::Hosts`] if some hosts failed: the
 /// others' images are whole then, but the project counts as unfinished.
 pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeError> {
     let places = execution.projects.project(plan.name())?;
     let workspace = Workspace::open(places, execution.existing)?;
+    if execution.written == Written::Refuse {
+        losses::refuse(plan, workspace.places(), execution.keep)?;
+    }
     let others = Others::read(&workspace, plan);
     let waiting = |name: &str| Spool::create(&workspace.places().directory().join(name));
     let shared = Shared {
@@ -221,16 +237,8 @@ fn template_records(plan: &Plan<'_>) -> Vec<Result<TemplateRecord, HostFailure>>
     plan.sources
         .iter()
         .map(|(name, source)| {
-            let template = source.template();
-            match source.digest() {
-                Ok(sha256) => Ok(TemplateRecord {
-                    name: template.name().to_string(),
-                    sha256,
-                    len_bytes: template.len_bytes(),
-                    edit_time: source.now(),
-                }),
-                Err(error) => Err(failure_of_all(plan, name, error)),
-            }
+            let record = source.record();
+            record.map_err(|error| failure_of_all(plan, name, error))
         })
         .collect()
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::error::HostError;
 use super::guest_view::{ExtView, Known};
+use super::manifest::TemplateRecord;
 use crate::base::Timestamp;
 use crate::base::digest::Sha256Digest;
 use crate::block::{BlockDevice as _, Cached, Delta, FileDevice, Overlay, redo};
@@ -148,6 +149,16 @@ impl Source {
         }
         let digest = self.template.digest()?;
         Ok(*self.digest.get_or_init(|| digest))
+    }
+
+    /// What the manifest says of the template.
+    pub(super) fn record(&self) -> Result<TemplateRecord, HostError> {
+        Ok(TemplateRecord {
+            name: self.template.name().to_string(),
+            sha256: self.digest()?,
+            len_bytes: self.template.len_bytes(),
+            edit_time: self.now,
+        })
     }
 
     /// The template of the store.

@@ -18,6 +18,7 @@ use super::host_plan::{FilePlan, HostPlan};
 use super::kept::{self, Remade};
 use super::key::Keys;
 use super::manifest::{HostRecord, LaunchRecord, SwapRecord};
+use super::memory::Memory;
 use super::network_files::known_lines;
 use super::plan::{Outline, Plan, Planned};
 use super::run::{Execution, Verify};
@@ -178,12 +179,15 @@ fn finish(
     shared.execution.reporter.stage(plan.name.as_str(), "finish");
     made.source.template().ensure_unchanged()?;
     shared.workspace.unseal()?;
+    // A bake that is cut off here must not find an old memory beside the new image, and take it for a machine's.
+    Memory::forget(places)?;
     finished.persist()?;
     // What would have completed an edit of the image that was there is of no use to the new one.
     redo::discard(&places.root_image(ImageFormat::Raw))?;
     let record = HostRecord::new(plan, &host.contents, image, swap, launch);
     shared.workspace.tidy_host(places, &record.file_names())?;
-    kept::remember(places, host.key, &record)?;
+    let inputs = shared.keys.inputs(plan, made.source)?;
+    kept::remember(places, (host.key, inputs), &record, false)?;
     shared.note_host(place, plan, &record)?;
     Ok(plan.files.len())
 }

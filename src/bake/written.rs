@@ -83,7 +83,7 @@ pub(super) fn record(
         format: plan.format,
         len_bytes: host.delta.len_bytes(),
         digest,
-        changed_units: host.delta.changed_units(),
+        changed_units: Some(host.delta.changed_units()),
         backing: ground.record.clone(),
     })
 }

@@ -172,6 +172,13 @@ impl HostPlaces {
         self.directory.join(Self::MEMORY)
     }
 
+    /// Whether a disk with a root file system is there.
+    pub fn has_images(&self) -> bool {
+        ImageFormat::ALL
+            .iter()
+            .any(|format| self.root_image(*format).is_file())
+    }
+
     /// The disk with the swap area.
     pub fn swap_image(&self) -> PathBuf {
         self.directory.join("swap.img")

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mln_image::bake::{
-    self, BakeError, Baked, Execution, Identity, IdentitySource, Request, Selection, Verify,
+    self, BakeError, Baked, Execution, Identity, IdentitySource, Request, Selection, Verify, Written,
 };
 use mln_image::base::atomic::Durability;
 use mln_image::base::report::{Reporter, Silent};
@@ -26,6 +26,8 @@ pub(crate) struct Bakery {
     pub(crate) existing: Existing,
     /// Whether hosts of which nothing has changed are kept.
     pub(crate) keep: bool,
+    /// What becomes of images that were written to.
+    pub(crate) written: Written,
     pub(crate) selection: Selection,
     pub(crate) format: Option<ImageFormat>,
     pub(crate) verify: Verify,
@@ -47,6 +49,7 @@ impl Bakery {
             jobs: 2,
             existing: Existing::Refuse,
             keep: false,
+            written: Written::Refuse,
             selection: Selection::All,
             format: None,
             verify: Verify::Full,
@@ -113,6 +116,7 @@ impl Bakery {
             projects: &projects,
             existing: self.existing,
             keep: self.keep,
+            written: self.written,
             verify: self.verify,
             durability: Durability::NoSync,
             reporter,

@@ -8,7 +8,7 @@ use super::super::error::CommandError;
 use super::super::progress::{self, Timings};
 use super::Context;
 use super::making::{self, MakingArgs};
-use crate::bake::{self, BakeError, Baked, Execution, Plan, Selection, Shard, Verify};
+use crate::bake::{self, BakeError, Baked, Execution, Plan, Selection, Shard, Verify, Written};
 use crate::base::Timestamp;
 use crate::base::atomic::{self, Durability};
 use crate::base::report::Reporter;
@@ -18,6 +18,10 @@ use crate::template::{ImportOrder, Lineage, Store, TemplateName};
 
 /// Bake a project: every host's images, configured, and the files to start it
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line on its own"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     making: MakingArgs,
@@ -27,6 +31,9 @@ pub(crate) struct Args {
     /// With --replace, make every host again, even if nothing has changed
     #[arg(long)]
     fresh: bool,
+    /// Make hosts again whose images machines, or people, have written to since they were baked, and lose that
+    #[arg(long)]
+    discard_changes: bool,
     /// Bake only this host, and leave the others as they are; may be given again. With --as-template, the host whose
     /// image becomes the template
     #[arg(
@@ -83,6 +90,11 @@ impl Args {
                 Existing::Refuse
             },
             keep: !self.fresh,
+            written: if self.discard_changes {
+                Written::Discard
+            } else {
+                Written::Refuse
+            },
             verify: match self.verify {
                 VerifyArg::None => Verify::None,
                 VerifyArg::Quick => Verify::Quick,

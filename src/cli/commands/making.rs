@@ -261,6 +261,9 @@ pub(crate) fn command_error(error: BakeError, context: &Context<'_>) -> CommandE
         BakeError::Store(StoreError::Exists { .. }) => {
             CommandError::work(error).hint("give --replace to put the new images in the old ones' place")
         }
+        BakeError::WouldLose { .. } => {
+            CommandError::work(error).hint("give --discard-changes to bake them anew all the same")
+        }
         error => CommandError::work(error),
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
             "{count} of {} files of project `{name}` are not as they were",
             count + proof.proved
         ))
-        .hint("`bake --replace` makes again what has changed")),
+        .hint("`bake --replace` makes again what has changed; images that were written to, with --discard-changes")),
     }
 }
 
