@@ -1,64 +1,20 @@
 //! `check`: what is said of wrong projects, word for word.
 //!
-//! `projects/wrong.txt` holds each project with the complete faults that it must give. After a change that is meant,
-//! `MLN_ACCEPT=1 cargo test check_projects` writes the file anew: read the difference before committing it.
+//! `projects/wrong.txt` holds each project with the complete faults that it must give.
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use mln_image::base::atomic::{self, Durability};
+use crate::support::project_table::{Case, compare};
 use mln_image::diag::{Colours, render_all};
 use mln_image::project::{LoadOptions, TextLoader, load};
 
-/// One project of the table.
-struct Case {
-    name: String,
-    strict: bool,
-    files: Vec<(String, String)>,
-}
-
-fn table() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects/wrong.txt")
-}
-
-/// Reads the table: `=== name [strict]`, then the project, then `--- file NAME` and that file, then `--- faults`.
-fn cases(text: &str) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    let mut is_input = false;
-    for line in text.split_inclusive('\n') {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        if let ["===", name, rest @ ..] = &words[..] {
-            cases.push(Case {
-                name: (*name).to_owned(),
-                strict: rest == ["strict"],
-                files: vec![("project.mln".to_owned(), String::new())],
-            });
-            is_input = true;
-        } else if let ["---", "file", name] = &words[..] {
-            let files = &mut cases.last_mut().unwrap().files;
-            files.push(((*name).to_owned(), String::new()));
-        } else if words == ["---", "faults"] {
-            is_input = false;
-        } else if is_input {
-            cases
-                .last_mut()
-                .unwrap()
-                .files
-                .last_mut()
-                .unwrap()
-                .1
-                .push_str(line);
-        }
-    }
-    cases
-}
-
-/// The case as it stands in the table, with the faults that it gives now.
-fn shown(case: &Case) -> String {
+/// The faults that `case` gives.
+fn faults(case: &Case) -> String {
     let loader: TextLoader = case.files.iter().cloned().collect();
     let options = LoadOptions {
-        strict: case.strict,
+        strict: case.words == ["strict"],
         ..LoadOptions::default()
     };
     let loaded = load(&loader, "project.mln", &options);
@@ -68,37 +24,19 @@ fn shown(case: &Case) -> String {
         "{}",
         case.name
     );
-    let mut text = format!("=== {}{}\n", case.name, if case.strict { " strict" } else { "" });
-    for (place, (name, content)) in case.files.iter().enumerate() {
-        if place > 0 {
-            writeln!(text, "--- file {name}").unwrap();
-        }
-        text.push_str(content);
-    }
-    text.push_str("--- faults\n");
-    text.push_str(&render_all(&loaded.diagnostics, &loaded.sources, Colours::Never));
-    text
+    let drawn = render_all(&loaded.diagnostics, &loaded.sources, Colours::Never);
+    format!("--- faults\n{drawn}")
 }
 
 #[test]
 fn wrong_projects_are_told_in_full() {
-    let expected = fs::read_to_string(table()).unwrap();
-    let cases = cases(&expected);
-    assert!(cases.len() >= 40, "the table has only {} projects", cases.len());
-    let found: String = cases.iter().map(shown).collect();
-    if std::env::var_os("MLN_ACCEPT").is_some() {
-        atomic::write(&table(), found.as_bytes(), Durability::NoSync).unwrap();
-        return;
-    }
-    for (expected, found) in expected.split("\n=== ").zip(found.split("\n=== ")) {
-        assert_eq!(expected, found);
-    }
-    assert_eq!(expected, found);
+    compare("wrong.txt", 40, faults);
 }
 
 #[test]
 fn every_kind_of_fault_is_in_the_table() {
-    let table = fs::read_to_string(table()).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects/wrong.txt");
+    let table = fs::read_to_string(path).unwrap();
     for code in CODES {
         assert!(table.contains(&format!("[{code}]")), "no project shows `{code}`");
     }

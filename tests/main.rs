@@ -60,6 +60,7 @@ mod image_swap;
 mod lang_defects;
 mod lang_mutated;
 mod lang_removals;
+mod lang_scenarios;
 mod lang_text;
 mod language_reference;
 mod launch_failures;

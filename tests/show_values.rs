@@ -147,7 +147,7 @@ host a {
     }
 }
 host b { superclass common; service_host $v }
-host $[top] { template $deep }
+host $[top] { template $deep; service_host srv }
 "), @r#"
 /host/a/$v = from-host
 /host/a/kernel = from-common
@@ -164,6 +164,7 @@ host $[top] { template $deep }
 /host/b/superclass = common
 /host/b/template = from-common
 /host/b/term = screen
+/host/from-top/service_host = srv
 /host/from-top/template = from-top/from-global
 "#);
 }

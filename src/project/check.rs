@@ -25,6 +25,7 @@ pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
     for host in &effective.hosts {
         checker.host(host);
     }
+    checker.servers(&effective.hosts);
 }
 
 /// What hosts on one shared file system have in common.
@@ -50,6 +51,23 @@ impl<'a> Checker<'a, '_> {
         }
         self.groups(host);
         self.cow(host);
+    }
+
+    /// In a project of several servers, every host says where it belongs.
+    fn servers(&mut self, hosts: &[Member]) {
+        let is_placed = |host: &&Member| {
+            let names = ["service_host", "location"];
+            names.iter().any(|name| host.whole.setting(name).is_some())
+        };
+        let mut unplaced = hosts.iter().filter(|host| !is_placed(host));
+        if let Some(first) = unplaced
+            .next()
+            .filter(|_| hosts.iter().any(|host| is_placed(&host)))
+        {
+            let (host, more) = (first.name.text.to_string(), unplaced.count());
+            self.values
+                .report(Problem::NoServer { host, more }, first.name.span);
+        }
     }
 
     /// All hosts on one shared file system have one size and one template.

@@ -346,6 +346,14 @@ pub enum Problem {
         /// The member.
         member: String,
     },
+    /// Hosts that no server is named for, in a project of several.
+    #[error("host `{host}` {} no `service_host`, though others have", verb(*.more))]
+    NoServer {
+        /// The first of them.
+        host: String,
+        /// How many more there are.
+        more: usize,
+    },
     /// Hosts that cannot share a copy-on-write file system.
     #[error("host `{host}` and host `{other}` share `{cow}`, but differ in `{keyword}`")]
     CowDiffers {
@@ -374,6 +382,14 @@ pub enum Problem {
         /// The `size`.
         size: Span,
     },
+}
+
+/// `has`, or `and 2 more have`
+fn verb(more: usize) -> String {
+    match more {
+        0 => "has".to_owned(),
+        _ => format!("and {more} more have"),
+    }
 }
 
 /// `a -> b -> a`

@@ -103,6 +103,7 @@ impl Problem {
             Self::GatewayOutside { .. } => "gateway-outside",
             Self::UnknownSwitch { .. } => "unknown-switch",
             Self::UnknownMember { .. } => "unknown-member",
+            Self::NoServer { .. } => "no-server",
             Self::CowDiffers { .. } => "cow-differs",
             Self::CowFormat { .. } => "cow-format",
             Self::SizeIgnored { .. } => "size-ignored",
@@ -132,6 +133,7 @@ impl Problem {
             | Self::GatewayOutside { .. }
             | Self::UnknownSwitch { .. }
             | Self::UnknownMember { .. }
+            | Self::NoServer { .. }
             | Self::SizeIgnored { .. } => Severity::Warning,
             _ => Severity::Error,
         }
@@ -178,6 +180,7 @@ impl Problem {
                     .to_owned()
             }
             Self::MissingNetmask { .. } => "write `netmask`, such as `netmask 255.255.255.0`".to_owned(),
+            Self::NoServer { .. } => "hosts without one stay on this server".to_owned(),
             Self::UnrecognisedHash { .. } => "make one with `mkpasswd` or `openssl passwd -6`".to_owned(),
             _ => return None,
         };

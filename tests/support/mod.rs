@@ -15,6 +15,7 @@ mod mkfs;
 mod mount;
 pub(crate) mod plugins;
 pub(crate) mod project;
+pub(crate) mod project_table;
 mod random;
 pub(crate) mod recovery;
 pub(crate) mod running;

@@ -98,6 +98,15 @@ local function servers(project, base, count)
     return list
 end
 
+-- How many bits a netmask has, or nil if it is none.
+local function bits_of(netmask)
+    local number = number_of(netmask)
+    for bits = 8, 30 do
+        if number == 0xffffffff << (32 - bits) & 0xffffffff then return bits end
+    end
+    return nil
+end
+
 -- What is needed to number addresses; nil once the fault is told, false if none are wanted.
 local function numbering(project, base, superclass, interface)
     local wanted = project:get(base .. "/address")
@@ -113,7 +122,8 @@ local function numbering(project, base, superclass, interface)
     end
     local address, length = text:match("^([%d.]+)/(%d+)$")
     local net = number_of(address or text)
-    length = tonumber(length or 24)
+    local own = project:get("/superclass/" .. superclass .. "/network/" .. interface .. "/netmask")
+    length = tonumber(length or own and bits_of(own) or 24)
     if not net or length < 8 or length > 30 then
         project:error(base .. "/net", "`" .. text .. "` is no network", "write `net 10.0.0.0/24`, with 8 to 30 bits")
         return nil
@@ -122,7 +132,7 @@ local function numbering(project, base, superclass, interface)
     if not begin then return nil end
     local mask = 0xffffffff << (32 - length) & 0xffffffff
     local netmask
-    if not project:get("/superclass/" .. superclass .. "/network/" .. interface .. "/netmask") then
+    if not own then
         netmask = address_of(mask)
         if not address then
             project:warn(base .. "/net", "`" .. text .. "` has no mask: taken for " .. text .. "/24",
