@@ -115,9 +115,59 @@ fn new_files_get_the_label_that_the_policy_gives_them() {
         let found = label(&image, path);
         assert!(found.contains(&expected), "{path}: {found}");
     }
+    // All have labels, so that the guest need not give them at its first start.
+    assert!(!debugfs(&image, "ls -p /").contains("autorelabel"));
     // The zero byte at the end is part of a label on disk.
     let found = label(&image, "/srv/www/run.cgi");
     assert!(found.contains("httpd_sys_script_exec_t:s0\\000"), "{found}");
+}
+
+#[test]
+fn what_image_commands_make_gets_labels_too() {
+    let bakery = Bakery::new();
+    let image = baked(&bakery, Some(POLICY), true);
+    let tree = bakery.path("more");
+    fs::create_dir(&tree).unwrap();
+    put(&tree.join("new.cgi"), "script");
+    let place = |path: &str| format!("{}:{path}", image.display());
+    for arguments in [
+        vec![
+            "cp".to_owned(),
+            "-r".to_owned(),
+            tree.display().to_string(),
+            place("/srv/www/more/deep/"),
+        ],
+        vec!["mkdir".to_owned(), "-p".to_owned(), place("/srv/www/a/b")],
+        vec!["touch".to_owned(), place("/srv/www/touched")],
+        vec![
+            "ln".to_owned(),
+            "-s".to_owned(),
+            "touched".to_owned(),
+            place("/srv/www/link"),
+        ],
+    ] {
+        let program = std::process::Command::new(env!("CARGO_BIN_EXE_mln-image"))
+            .env_clear()
+            .arg("image")
+            .args(&arguments)
+            .output()
+            .unwrap();
+        assert!(program.status.success(), "{arguments:?}: {program:?}");
+    }
+    e2fsck_clean(&image);
+    for (path, name) in [
+        ("/srv/www/more", "httpd_sys_content_t"),
+        ("/srv/www/more/deep/more/new.cgi", "httpd_sys_content_t"),
+        ("/srv/www/a", "httpd_sys_content_t"),
+        ("/srv/www/a/b", "httpd_sys_content_t"),
+        ("/srv/www/touched", "httpd_sys_content_t"),
+        ("/srv/www/link", "httpd_link_t"),
+        // What has a label keeps it.
+        ("/srv/www/run.cgi", "httpd_sys_script_exec_t"),
+    ] {
+        let found = label(&image, path);
+        assert!(found.contains(name), "{path}: {found}");
+    }
 }
 
 #[test]
@@ -138,4 +188,6 @@ fn templates_without_labels_stay_so() {
         let found = debugfs(&image, &format!("ea_list {path}"));
         assert!(!found.contains("selinux"), "{path}: {found}");
     }
+    // The guest is to give them.
+    assert!(debugfs(&image, "ls -p /").contains("/.autorelabel/"));
 }

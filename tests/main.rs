@@ -54,6 +54,8 @@ mod image_diff;
 mod image_formats;
 mod image_in_place;
 mod image_locks;
+#[cfg(feature = "mount")]
+mod image_mount;
 mod image_recovery;
 mod image_resize;
 mod image_swap;

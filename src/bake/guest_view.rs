@@ -88,6 +88,10 @@ impl<'a> ExtView<'a> {
 }
 
 impl GuestView for ExtView<'_> {
+    fn is_labelled(&self) -> Result<bool, ViewError> {
+        super::labels::is_labelled(self.fs).map_err(failed(&GuestPath::root()))
+    }
+
     fn read(&self, path: &GuestPath) -> Result<Option<Vec<u8>>, ViewError> {
         match self.find(path, Follow::All)? {
             Some(node) if node.kind == FileKind::Regular => {

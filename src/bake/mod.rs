@@ -30,6 +30,8 @@ mod losses;
 mod manifest;
 mod memory;
 mod merge;
+#[cfg(feature = "mount")]
+mod mount;
 mod need;
 mod network_files;
 mod offline;
@@ -53,11 +55,14 @@ pub use error::{BakeError, HostError, HostFailure};
 pub use host_files::FilesDirectory;
 pub use host_plan::{FilePlan, HostPlan};
 pub use identity::{Identity, IdentitySource};
+pub use labels::label_new;
 pub use manifest::{
     BackingRecord, Baked, FORMAT, ImageDigest, ImageRecord, LaunchRecord, PluginRecord, ProjectRecord,
     SwapRecord, TemplateRecord,
 };
 pub use merge::{MergeError, merge};
+#[cfg(feature = "mount")]
+pub use mount::{MountError, mount_image};
 pub use need::Need;
 pub use offline::{
     Edited, OfflineError, OpenImage, change_image, check_image, open_image, open_image_being_edited,

@@ -152,11 +152,7 @@ pub fn change_image<T, E: From<OfflineError>>(
     durability: Durability,
     edit: impl FnOnce(&mut Fs) -> Result<T, E>,
 ) -> Result<Edited<T>, E> {
-    let place = real_path(path)?;
-    refuse_delta(&place)?;
-    let image = Arc::new(FileDevice::open_writable(&place).map_err(OfflineError::from)?);
-    lock_for_edit(&image, &place).map_err(OfflineError::from)?;
-    redo::complete(&image, &place).map_err(OfflineError::from)?;
+    let (place, image) = locked(path)?;
     let device = Arc::new(InPlace::new(image.clone(), &place));
     let failed = |source| unusable(path, source);
     let (root, window) = find(path, device.clone(), partition)?;
@@ -170,6 +166,16 @@ pub fn change_image<T, E: From<OfflineError>>(
     let device = Arc::into_inner(device).expect("the file system, which alone shared the device, is gone");
     device.commit(durability).map_err(OfflineError::from)?;
     Ok(Edited { value, recovery })
+}
+
+/// The raw image at `path`, where it really lies, opened and locked for a change, its last one complete.
+pub(super) fn locked(path: &Path) -> Result<(PathBuf, Arc<FileDevice>), OfflineError> {
+    let place = real_path(path)?;
+    refuse_delta(&place)?;
+    let image = Arc::new(FileDevice::open_writable(&place)?);
+    lock_for_edit(&image, &place)?;
+    redo::complete(&image, &place)?;
+    Ok((place, image))
 }
 
 /// Opens the image at `path` for reading, after completing an edit that was cut short. A journal is replayed in memory
@@ -200,7 +206,7 @@ pub fn check_image(
 }
 
 /// Where the file system lies in the image on `device`, and that part as a device.
-fn find(
+pub(super) fn find(
     path: &Path,
     device: Arc<dyn BlockDevice>,
     partition: Option<&str>,
@@ -229,7 +235,7 @@ fn unusable(path: &Path, source: ExtError) -> OfflineError {
     }
 }
 
-fn open_device(
+pub(super) fn open_device(
     path: &Path,
     partition: Option<&str>,
     device: Arc<dyn BlockDevice>,

@@ -118,7 +118,7 @@ impl InPlace {
         }
         if !through.is_open {
             let len_bytes = self.image.len_bytes();
-            redo::roll_back_file(&self.path, len_bytes, &through.vacant).map_err(|source| {
+            redo::roll_back_file(&self.image, &self.path, &through.vacant).map_err(|source| {
                 DeviceError::Io {
                     operation: "prepare to write",
                     offset_bytes,

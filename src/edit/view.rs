@@ -24,6 +24,11 @@ pub trait GuestView {
     /// do not exist stay as they are.
     fn resolve(&self, path: &GuestPath) -> Result<GuestPath, ViewError>;
 
+    /// Whether the guest's files have security labels of `SELinux`, so that new ones get theirs, too.
+    fn is_labelled(&self) -> Result<bool, ViewError> {
+        Ok(false)
+    }
+
     /// Whether anything, even a dangling link, is at `path`.
     fn exists(&self, path: &GuestPath) -> Result<bool, ViewError> {
         Ok(self.info(path)?.is_some())
@@ -107,6 +112,10 @@ impl<'a> EditedView<'a> {
 }
 
 impl GuestView for EditedView<'_> {
+    fn is_labelled(&self) -> Result<bool, ViewError> {
+        self.base.is_labelled()
+    }
+
     fn read(&self, path: &GuestPath) -> Result<Option<Vec<u8>>, ViewError> {
         let path = self.resolve(path)?;
         match self.edits.get(&path).map(|edit| &edit.change) {

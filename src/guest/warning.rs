@@ -42,7 +42,9 @@ pub enum GuestWarning {
         origin: Origin,
     },
     /// The guest labels its files at the first start.
-    #[error("the template uses SELinux: new files get their labels at the first start, which takes longer")]
+    #[error(
+        "the template uses SELinux, but its files have no labels: they get them at the first start, which takes longer"
+    )]
     Relabels,
     /// Kernel modules are listed where the guest may not look.
     #[error("nothing in the template is known to load the modules of `{path}`")]

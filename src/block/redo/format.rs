@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek as _, SeekFrom, Write};
 use std::ops::Range;
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::Path;
 
 use super::RedoError;
 use crate::base::atomic::Durability;
 use crate::base::{AtomicFile, PathError};
 use crate::block::delta::Delta;
-use crate::block::device::{BlockDevice, len_of};
+use crate::block::device::{BlockDevice as _, len_of};
+use crate::block::file::FileDevice;
 use crate::block::unit::{UNIT_BYTES, read_base};
 
 const MAGIC: [u8; 8] = *b"MLNREDO\n";
@@ -109,8 +111,9 @@ impl<W: Write> Write for Digesting<W> {
     }
 }
 
-/// Writes a file that makes `ranges` of an image of `len_bytes` holes again.
-pub(super) fn write_back(path: &Path, len_bytes: u64, ranges: &[Range<u64>]) -> Result<(), RedoError> {
+/// Writes a file that makes `ranges` of `image` holes again.
+pub(super) fn write_back(image: &FileDevice, path: &Path, ranges: &[Range<u64>]) -> Result<(), RedoError> {
+    let len_bytes = image.len_bytes();
     let header = Header {
         kind: Kind::Back,
         old_len_bytes: len_bytes,
@@ -118,7 +121,7 @@ pub(super) fn write_back(path: &Path, len_bytes: u64, ranges: &[Range<u64>]) -> 
         base_end_bytes: len_bytes,
         count: u64::try_from(ranges.len()).unwrap_or(u64::MAX),
     };
-    write(path, header, Durability::Sync, |to| {
+    write(image.file(), path, header, Durability::Sync, |to| {
         for range in ranges {
             to(&range.start.to_le_bytes())?;
             to(&range.end.to_le_bytes())?;
@@ -129,7 +132,7 @@ pub(super) fn write_back(path: &Path, len_bytes: u64, ranges: &[Range<u64>]) -> 
 
 /// Writes a file that puts the changes of `delta` into `image`, which still has its old bytes there.
 pub(super) fn write_forward(
-    image: &dyn BlockDevice,
+    image: &FileDevice,
     path: &Path,
     delta: &Delta,
     durability: Durability,
@@ -142,7 +145,7 @@ pub(super) fn write_forward(
         base_end_bytes: delta.base_end_bytes(),
         count: u64::try_from(delta.changed_units()).unwrap_or(u64::MAX),
     };
-    write(path, header, durability, |to| {
+    write(image.file(), path, header, durability, |to| {
         let mut old = [0; UNIT_BYTES];
         for (offset_bytes, new) in delta.units() {
             read_base(image, old_len_bytes, offset_bytes, &mut old)?;
@@ -157,12 +160,14 @@ pub(super) fn write_forward(
 }
 
 fn write(
+    image: &File,
     path: &Path,
     header: Header,
     durability: Durability,
     records: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), RedoError>) -> Result<(), RedoError>,
 ) -> Result<(), RedoError> {
-    let file = AtomicFile::create(path)?;
+    let file = AtomicFile::create_private(path)?;
+    share(file.file(), image).map_err(PathError::on("share", path))?;
     let temporary = file.temporary_path().to_path_buf();
     let failed = || PathError::on("write", &temporary);
     {
@@ -180,6 +185,19 @@ fn write(
             .map_err(failed())?;
     }
     Ok(file.persist(durability)?)
+}
+
+/// Lets those into the new `file` who may use `image`, whose bytes it holds.
+fn share(file: &File, image: &File) -> io::Result<()> {
+    let (own, theirs) = (file.metadata()?, image.metadata()?);
+    // Only root makes files that belong to others.
+    if own.uid() != theirs.uid() || own.gid() != theirs.gid() {
+        match fchown(file, Some(theirs.uid()), Some(theirs.gid())) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(()),
+            outcome => outcome?,
+        }
+    }
+    file.set_permissions(theirs.permissions())
 }
 
 /// A redo file that was read whole once and found intact.

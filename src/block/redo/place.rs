@@ -68,13 +68,13 @@ pub fn discard(path: &Path) -> Result<(), PathError> {
     remove_if_there(&redo_path(path))
 }
 
-/// Lays down a file that makes `holes` of the image at `path` holes again.
+/// Lays down a file that makes `ranges` of `image`, which lies at `path`, holes again.
 pub(in crate::block) fn roll_back_file(
+    image: &FileDevice,
     path: &Path,
-    len_bytes: u64,
-    holes: &[Range<u64>],
+    ranges: &[Range<u64>],
 ) -> Result<(), RedoError> {
-    format::write_back(&redo_path(path), len_bytes, holes)
+    format::write_back(image, &redo_path(path), ranges)
 }
 
 pub(super) fn remove(redo: &Path, durability: Durability) -> Result<(), PathError> {

@@ -1,6 +1,8 @@
 //! A redo file put in place again and again, cut short at every write: the new image in the end.
 
 use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -8,7 +10,7 @@ use proptest::prelude::*;
 use super::format::{Reader, write_forward};
 use super::replay::{judge, replay};
 use crate::base::atomic::Durability;
-use crate::block::{BlockDevice, Delta, Fault, FaultyDevice, MemoryDevice, Overlay};
+use crate::block::{BlockDevice, Delta, Fault, FaultyDevice, FileDevice, MemoryDevice, Overlay};
 
 fn content(device: &dyn BlockDevice) -> Vec<u8> {
     let mut bytes = vec![0; device.len_bytes() as usize];
@@ -32,6 +34,13 @@ fn delta(old: &[u8], steps: &[(u64, u8, Option<u64>)]) -> (Delta, Vec<u8>) {
     (overlay.finish().unwrap(), new)
 }
 
+/// The image with the bytes `content` as a file in `directory`.
+fn in_file(directory: &Path, content: &[u8]) -> FileDevice {
+    let path = directory.join("image");
+    File::create(&path).unwrap().write_all(content).unwrap();
+    FileDevice::open_writable(&path).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
@@ -43,8 +52,7 @@ proptest! {
         let (delta, new) = delta(&old, &steps);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("redo");
-        let device = MemoryDevice::from_bytes(old.clone());
-        write_forward(&device, &path, &delta, Durability::NoSync).unwrap();
+        write_forward(&in_file(directory.path(), &old), &path, &delta, Durability::NoSync).unwrap();
         let open = || Reader::open(&path, File::open(&path).unwrap()).unwrap();
         for fault in [Fault::Write, Fault::ShortWrite] {
             for allowed in 0.. {
@@ -72,8 +80,14 @@ fn an_image_that_was_changed_since_is_recognised() {
     let (delta, _) = delta(&old, &[(4096, 7, None)]);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("redo");
+    write_forward(
+        &in_file(directory.path(), &old),
+        &path,
+        &delta,
+        Durability::NoSync,
+    )
+    .unwrap();
     let device = MemoryDevice::from_bytes(old);
-    write_forward(&device, &path, &delta, Durability::NoSync).unwrap();
     let reader = Reader::open(&path, File::open(&path).unwrap()).unwrap();
     device.write_at(4096 + 600, &[9]).unwrap();
     assert_eq!(

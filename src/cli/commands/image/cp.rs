@@ -89,7 +89,11 @@ fn into_image(arguments: &Args, to: &Target, context: &Context<'_>) -> Result<()
     arguments.check(source.top()?.kind())?;
     change(&to.image, &arguments.partition, context, |fs| {
         let top = destination(fs, from.file_name().map(OsStr::as_bytes), to)?;
-        transfer(&mut source, &mut ImageSink::new(fs, top, arguments.wishes()))
+        transfer(
+            &mut source,
+            &mut ImageSink::new(fs, top.clone(), arguments.wishes()),
+        )?;
+        Ok(bake::label_new(fs, &top)?)
     })
 }
 
@@ -137,7 +141,11 @@ fn between_images(
             return Err(CommandError::work(text));
         }
         let mut source = ImageSource::new(&source, &from.image, inode, arguments.keeps());
-        transfer(&mut source, &mut ImageSink::new(fs, top, arguments.wishes()))
+        transfer(
+            &mut source,
+            &mut ImageSink::new(fs, top.clone(), arguments.wishes()),
+        )?;
+        Ok(bake::label_new(fs, &top)?)
     })
 }
 
@@ -182,7 +190,7 @@ fn from_input(arguments: &Args, to: &Target, context: &Context<'_>) -> Result<()
             let read = input.by_ref().take(PIECE_BYTES).read_to_end(&mut piece);
             read.map_err(PathError::on("read", "standard input"))?;
             if piece.is_empty() {
-                return Ok(());
+                return Ok(bake::label_new(fs, &path)?);
             }
             fs.append(file, &piece).map_err(failed)?;
         }

@@ -4,6 +4,7 @@ use super::super::super::error::CommandError;
 use super::super::Context;
 use super::change::{change, exists, place, present};
 use super::target::{PartitionArgs, Target, failed, find};
+use crate::bake;
 use crate::base::FileKind;
 use crate::ext::{Follow, NewNode};
 
@@ -57,16 +58,14 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
             Some(_) => return Err(exists(&target)),
             None => {}
         }
-        match &file {
-            Some(file) => {
-                let inode = find(fs, file, Follow::NotLast)?;
-                fs.link(inode.number, directory, &name).map_err(failed)
-            }
-            None => fs
-                .symlink(directory, &name, arguments.file.as_bytes(), NewNode::default())
-                .map(drop)
-                .map_err(failed),
+        if let Some(file) = &file {
+            let inode = find(fs, file, Follow::NotLast)?;
+            return fs.link(inode.number, directory, &name).map_err(failed);
         }
+        let text = arguments.file.as_bytes();
+        fs.symlink(directory, &name, text, NewNode::default())
+            .map_err(failed)?;
+        Ok(bake::label_new(fs, &target.path)?)
     })
 }
 

@@ -5,6 +5,7 @@ use super::super::Context;
 use super::change::{AttributeArgs, change, exists, one_image, place, present, set_attributes};
 use super::copy::make_way;
 use super::target::{PartitionArgs, Target, failed};
+use crate::bake;
 use crate::base::FileKind;
 use crate::ext::{Follow, Fs, NewNode};
 
@@ -60,5 +61,6 @@ fn make(fs: &mut Fs, target: &Target, arguments: &Args) -> Result<(), CommandErr
         uid: wanted.uid.unwrap_or(0),
         gid: wanted.gid.unwrap_or(0),
     };
-    fs.mkdir(directory, &name, new).map(drop).map_err(failed)
+    fs.mkdir(directory, &name, new).map_err(failed)?;
+    Ok(bake::label_new(fs, &target.path)?)
 }

@@ -15,6 +15,8 @@ mod ln;
 mod ls;
 mod mkdir;
 mod mode;
+#[cfg(feature = "mount")]
+mod mount;
 mod mv;
 mod owner;
 mod rebase;
@@ -53,6 +55,8 @@ enum Action {
     Dump(dump::Args),
     Flatten(flatten::Args),
     Rebase(rebase::Args),
+    #[cfg(feature = "mount")]
+    Mount(mount::Args),
 }
 
 /// Does what was asked.
@@ -75,5 +79,7 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         Action::Dump(arguments) => dump::run(arguments, context),
         Action::Flatten(arguments) => flatten::run(arguments, context),
         Action::Rebase(arguments) => rebase::run(arguments, context),
+        #[cfg(feature = "mount")]
+        Action::Mount(arguments) => mount::run(arguments, context),
     }
 }

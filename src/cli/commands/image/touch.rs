@@ -4,6 +4,7 @@ use super::super::super::error::CommandError;
 use super::super::Context;
 use super::change::{change, now, one_image, place};
 use super::target::{PartitionArgs, Target, failed};
+use crate::bake;
 use crate::base::Timestamp;
 use crate::ext::{Follow, Fs, NewNode};
 
@@ -54,7 +55,9 @@ fn touch(fs: &mut Fs, target: &Target, time: Timestamp, no_create: bool) -> Resu
                 uid: 0,
                 gid: 0,
             };
-            fs.create_file(directory, &name, new).map_err(failed)?
+            let made = fs.create_file(directory, &name, new).map_err(failed)?;
+            bake::label_new(fs, &target.path)?;
+            made
         }
     };
     fs.set_times(inode, time, time).map_err(failed)

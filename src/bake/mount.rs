@@ -1,0 +1,106 @@
+//! An image's file system mounted by the kernel, for root. Nothing else here needs that.
+//!
+//! `losetup` makes the loop device: the kernel's interface for it cannot be used without `unsafe`. It is let go at once,
+//! and so vanishes with the mount.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::mount::{MountFlags, mount};
+
+use super::offline::{OfflineError, find, locked, open_device};
+use crate::block::BlockDevice as _;
+
+/// Says why an image could not be mounted.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// The image cannot be used.
+    #[error(transparent)]
+    Image(#[from] OfflineError),
+    /// There is no loop device for it.
+    #[error("cannot make a loop device of `{}`: {reason}", path.display())]
+    Loop {
+        /// The image.
+        path: PathBuf,
+        /// What `losetup` said.
+        reason: String,
+    },
+    /// The kernel refused.
+    #[error("cannot mount `{}` on `{}`", path.display(), directory.display())]
+    Mount {
+        /// The image.
+        path: PathBuf,
+        /// Where to.
+        directory: PathBuf,
+        /// The kernel's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A loop device that goes with its last user.
+struct Loop(String);
+
+impl Loop {
+    /// Makes one of `len_bytes` of the file at `path`, from `start_bytes` on.
+    fn over(path: &Path, start_bytes: u64, len_bytes: u64, is_read_only: bool) -> Result<Self, MountError> {
+        let failed = |reason: String| MountError::Loop {
+            path: path.to_path_buf(),
+            reason,
+        };
+        let output = Command::new("losetup")
+            .args(["--find", "--show"])
+            .args(is_read_only.then_some("--read-only"))
+            .args([
+                format!("--offset={start_bytes}"),
+                format!("--sizelimit={len_bytes}"),
+            ])
+            .arg("--")
+            .arg(path)
+            .output()
+            .map_err(|error| failed(format!("cannot run `losetup`: {error}")))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        Ok(Self(String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        // While it is in use, this only says that it may go then; what fails is seen by `losetup --list`.
+        drop(Command::new("losetup").args(["--detach", &self.0]).output());
+    }
+}
+
+/// Mounts the file system of the image at `path` on `directory`. An edit that was cut short is completed first, the
+/// journal replayed by the kernel. While it is mounted, nobody here edits the image; `umount` ends it.
+///
+/// # Errors
+/// [`MountError`]; nothing is mounted then.
+pub fn mount_image(
+    path: &Path,
+    partition: Option<&str>,
+    directory: &Path,
+    is_read_only: bool,
+) -> Result<(), MountError> {
+    let (place, image) = locked(path)?;
+    let (root, window) = find(path, image.clone(), partition)?;
+    let kind = open_device(path, partition, image.clone())?
+        .fs
+        .superblock()
+        .type_name();
+    let start_bytes = root.range(image.len_bytes()).start;
+    let device = Loop::over(&place, start_bytes, window.len_bytes(), is_read_only)?;
+    let flags = if is_read_only {
+        MountFlags::RDONLY
+    } else {
+        MountFlags::empty()
+    };
+    mount(device.0.as_str(), directory, kind, flags, None).map_err(|errno| MountError::Mount {
+        path: path.to_path_buf(),
+        directory: directory.to_path_buf(),
+        source: errno.into(),
+    })
+}
