@@ -142,6 +142,7 @@ fn a_real_debian_is_baked_and_every_judge_agrees() {
             "farm.mln",
             "--fresh",
             "--replace",
+            "--discard-changes",
             "--jobs",
             "8",
             "--no-sync",

@@ -72,6 +72,7 @@ mod launch_uml;
 mod launch_xen;
 mod layering;
 mod mycluster;
+mod plan_large;
 mod plugin_autoenum;
 mod plugin_bundled;
 mod plugin_docs;

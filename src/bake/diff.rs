@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use similar::TextDiff;
 
@@ -97,7 +98,8 @@ fn hide(origin: &mut Origin, secrets: &BTreeSet<String>) {
         .iter()
         .find(|secret| origin.text.contains(secret.as_str()))
     {
-        origin.text = origin.text.replace(secret.as_str(), "<hash>").into();
+        let text = origin.text.replace(secret.as_str(), "<hash>");
+        *origin = Origin::new(Arc::clone(&origin.file), origin.line, &text);
     }
 }
 

@@ -1,17 +1,23 @@
 //! Where a value came from in the project's text: what `plan --diff` shows beside each change.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// A place in a project's text, resolved to file and line.
+/// A place in a project's text, resolved to file and line; as small as a pointer, since every value of every host has
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Origin {
+pub struct Origin(Arc<Place>);
+
+/// What an [`Origin`] tells.
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
     /// The file as the user named it.
     pub file: Arc<str>,
     /// The line, from 1; 0 where no line caused the value (a default, a setting).
     pub line: u32,
     /// The line's text, trimmed; or what stands in for it, such as `default size`.
-    pub text: Arc<str>,
+    pub text: Box<str>,
 }
 
 /// A value together with the place that set it.
@@ -24,13 +30,26 @@ pub struct Sourced<T> {
 }
 
 impl Origin {
+    /// The line with the number `line`, from 1, and the text `text` in `file`.
+    pub fn new(file: Arc<str>, line: u32, text: &str) -> Self {
+        Self(Arc::new(Place {
+            file,
+            line,
+            text: Box::from(text),
+        }))
+    }
+
     /// The origin of something that no line of the project asked for, described in `text`.
     pub fn implied(text: &str) -> Self {
-        Self {
-            file: Arc::from(""),
-            line: 0,
-            text: Arc::from(text),
-        }
+        Self::new(Arc::default(), 0, text)
+    }
+}
+
+impl Deref for Origin {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.0
     }
 }
 

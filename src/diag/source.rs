@@ -131,11 +131,11 @@ impl SourceMap {
     pub fn origin(&self, span: Span) -> Origin {
         let source = self.get(span.source);
         let line = source.line_of(span.start);
-        Origin {
-            file: Arc::clone(&source.name),
+        Origin::new(
+            Arc::clone(&source.name),
             line,
-            text: Arc::from(self.shown_line(span.source, line).trim()),
-        }
+            self.shown_line(span.source, line).trim(),
+        )
     }
 
     /// Where the text of `span` was included, outermost last.
@@ -268,7 +268,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            map.origin(Span::new(id, 20, 21)).text.as_ref(),
+            &*map.origin(Span::new(id, 20, 21)).text,
             "root_password plain:<password>"
         );
     }

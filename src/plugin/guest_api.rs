@@ -268,11 +268,7 @@ impl GuestState<'_> {
         let line = u32::try_from(line.unwrap_or_default()).unwrap_or_default();
         let number = line.saturating_sub(1) as usize;
         let text = self.text.lines().nth(number).unwrap_or_default();
-        let own = Origin {
-            file: Arc::from(self.file),
-            line,
-            text: Arc::from(text.trim()),
-        };
+        let own = Origin::new(Arc::from(self.file), line, text.trim());
         edit.origins = self.origin.clone().into_iter().chain([own]).collect();
         self.edits.borrow_mut().push(edit);
         Ok(())

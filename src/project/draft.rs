@@ -50,20 +50,29 @@ pub enum DraftError {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(
-        root: &'a mut Section,
-        sources: &'a mut SourceMap,
-        problems: &'a mut Problems,
-        is_writable: bool,
-    ) -> Self {
+    pub(super) fn new(root: &'a mut Section, sources: &'a mut SourceMap, problems: &'a mut Problems) -> Self {
         Self {
             root,
             sources,
             problems,
-            is_writable,
+            is_writable: true,
             has_changed: false,
             written_bytes: 0,
             resolved: RefCell::default(),
+        }
+    }
+
+    /// A draft that is only looked at, of which it is `known` what holds in it.
+    pub(super) fn read_only(
+        root: &'a mut Section,
+        sources: &'a mut SourceMap,
+        problems: &'a mut Problems,
+        known: Rc<Effective>,
+    ) -> Self {
+        Self {
+            is_writable: false,
+            resolved: RefCell::new(BTreeMap::from([(None, known)])),
+            ..Self::new(root, sources, problems)
         }
     }
 
@@ -180,8 +189,8 @@ impl<'a> Draft<'a> {
         let parts = path::components(path);
         let only = match parts.get(..2) {
             Some(&["host", host]) if self.has_changed => Some(host.to_owned()),
-            _ if self.has_changed => Some(String::new()),
-            _ => None,
+            Some(&["host", _]) => None,
+            _ => Some(String::new()),
         };
         let made = resolved.entry(only.clone()).or_insert_with(|| {
             // The faults are told when the project is resolved for good.

@@ -106,7 +106,7 @@ impl Builder<'_, '_> {
             return self.values.setting(&member.whole, "template", Values::one_word);
         }
         if let Some(template) = &self.settings.default_template {
-            return Some(Sourced::implied(template.clone(), "default_template"));
+            return Some(self.values.implied(template.clone(), "default_template"));
         }
         if member.is_cut_off {
             // The superclass that is not there was told, and may well have had one.
@@ -140,10 +140,8 @@ impl Builder<'_, '_> {
             }
         }
         let Some((platform, place)) = chosen else {
-            return Sourced::implied(
-                self.settings.default_vm.unwrap_or(Platform::Uml),
-                "default platform",
-            );
+            let platform = self.settings.default_vm.unwrap_or(Platform::Uml);
+            return self.values.implied(platform, "default platform");
         };
         let platform = if platform == Platform::Xen && is_full {
             Platform::XenHvm
@@ -166,36 +164,30 @@ impl Builder<'_, '_> {
             }
             return free.map(SizeRequest::FreeSpace);
         }
-        let default = || match self.settings.default_size {
-            Some(size) => Sourced::implied(size, "default_size"),
-            None => Sourced::implied(ByteSize(250 << 20), "default size"),
-        };
-        self.values
-            .setting(section, "size", Values::size)
-            .unwrap_or_else(default)
-            .map(SizeRequest::Total)
+        let given = self.values.setting(section, "size", Values::size);
+        let size = given.unwrap_or_else(|| match self.settings.default_size {
+            Some(size) => self.values.implied(size, "default_size"),
+            None => self.values.implied(ByteSize(250 << 20), "default size"),
+        });
+        size.map(SizeRequest::Total)
     }
 
     fn memory(&mut self, section: &Section) -> Sourced<ByteSize> {
-        let default = || match self.settings.default_memory {
-            Some(memory) => Sourced::implied(memory, "default_memory"),
-            None => Sourced::implied(ByteSize(128 << 20), "default memory"),
-        };
-        self.values
-            .setting(section, "memory", Values::memory)
-            .unwrap_or_else(default)
+        let given = self.values.setting(section, "memory", Values::memory);
+        given.unwrap_or_else(|| match self.settings.default_memory {
+            Some(memory) => self.values.implied(memory, "default_memory"),
+            None => self.values.implied(ByteSize(128 << 20), "default memory"),
+        })
     }
 
     fn term(&mut self, section: &Section) -> Sourced<Terminal> {
-        let default = || match self.settings.default_term {
-            Some(term) => Sourced::implied(term, "default_term"),
-            None => Sourced::implied(Terminal::Xterm, "default term"),
-        };
-        self.values
-            .setting(section, "term", |values, entry| {
-                Terminal::from_name(values.choice(entry, choices_of("term"))?)
-            })
-            .unwrap_or_else(default)
+        let given = self.values.setting(section, "term", |values, entry| {
+            Terminal::from_name(values.choice(entry, choices_of("term"))?)
+        });
+        given.unwrap_or_else(|| match self.settings.default_term {
+            Some(term) => self.values.implied(term, "default_term"),
+            None => self.values.implied(Terminal::Xterm, "default term"),
+        })
     }
 
     /// The addresses of the nearest block that gives any.
@@ -222,7 +214,7 @@ impl Builder<'_, '_> {
     fn boot_order(&mut self, section: &Section) -> Sourced<u32> {
         let read = |values: &mut Values<'_>, entry: &Entry| values.number(entry, 0, 99);
         let given = self.values.setting(section, "boot_order", read);
-        given.unwrap_or(Sourced::implied(99, "default boot_order"))
+        given.unwrap_or_else(|| self.values.implied(99, "default boot_order"))
     }
 
     fn family(&mut self, section: &Section) -> Option<Sourced<Family>> {
@@ -235,7 +227,7 @@ impl Builder<'_, '_> {
         let given = self.values.setting(section, "identity", |values, entry| {
             IdentityChoice::from_name(values.choice(entry, &IdentityChoice::NAMES)?)
         });
-        given.unwrap_or(Sourced::implied(IdentityChoice::Own, "default identity"))
+        given.unwrap_or_else(|| self.values.implied(IdentityChoice::Own, "default identity"))
     }
 
     /// The kinds of ssh host key.

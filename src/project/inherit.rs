@@ -24,7 +24,7 @@ const ENTRIES_MAX: usize = 20_000_000;
 #[derive(Debug)]
 pub(super) struct Effective {
     /// The content of `global`.
-    pub(super) global: Section,
+    pub(super) global: Arc<Section>,
     /// The superclasses: name, their own content, and all that holds in them.
     pub(super) superclasses: Vec<Member>,
     /// The hosts, in the order of the text.
@@ -50,7 +50,7 @@ pub(super) struct Member {
     /// Its name, variables replaced.
     pub(super) name: Word,
     /// What its own block says, variables replaced.
-    pub(super) own: Section,
+    pub(super) own: Arc<Section>,
     /// All that holds in it.
     pub(super) whole: Arc<Section>,
     /// Whether a superclass above it is not there, so that much may be missing.
@@ -61,10 +61,10 @@ pub(super) struct Member {
 
 /// Replaces variables and resolves inheritance, of `only` one host if its name is given.
 pub(super) fn resolve(root: &Section, only: Option<&str>, problems: &mut Problems) -> Effective {
-    let empty = Section::new(root.header, false);
-    let rest = without_known_blocks(root);
-    let global = root.section("global").map_or(&empty, Arc::as_ref);
-    let container = |name: &str| root.section(name).map_or(&empty, Arc::as_ref);
+    let empty = Arc::new(Section::new(root.header, false));
+    let rest = Arc::new(without_known_blocks(root));
+    let container = |name: &str| root.section(name).unwrap_or(&empty);
+    let global = container("global");
     let mut resolver = Resolver {
         rest: &rest,
         global,
@@ -74,7 +74,6 @@ pub(super) fn resolve(root: &Section, only: Option<&str>, problems: &mut Problem
             .collect(),
         done: BTreeMap::new(),
         open: Vec::new(),
-        next_owner: 1,
         entries_left: ENTRIES_MAX,
         variables: Variables::new(problems),
     };
@@ -92,9 +91,9 @@ pub(super) fn resolve(root: &Section, only: Option<&str>, problems: &mut Problem
     let global_resolved = resolver.plain(global, 1);
     let switches = container("switch")
         .sections()
-        .map(|(name, own)| (name.clone(), Arc::new(resolver.plain(own, 2))))
+        .map(|(name, own)| (name.clone(), resolver.plain(own, 2)))
         .collect();
-    let others = resolver.plain(&rest, 0).entries;
+    let others = resolver.plain(&rest, 0).entries.clone();
     let mut done = resolver.done;
     let names = container("superclass").sections();
     let superclasses = names
@@ -114,14 +113,13 @@ pub(super) fn resolve(root: &Section, only: Option<&str>, problems: &mut Problem
 
 struct Resolver<'a, 'p> {
     /// What stands at the top level beside the known blocks: variables, for one.
-    rest: &'a Section,
-    global: &'a Section,
+    rest: &'a Arc<Section>,
+    global: &'a Arc<Section>,
     classes: BTreeMap<&'a str, (&'a Word, &'a Arc<Section>)>,
     /// The superclasses resolved so far; `None` for one that cannot be.
     done: BTreeMap<&'a str, Option<Member>>,
     /// The superclasses being resolved, the lowest first.
     open: Vec<&'a str>,
-    next_owner: usize,
     entries_left: usize,
     variables: Variables<'p>,
 }
@@ -139,10 +137,10 @@ impl<'a> Resolver<'a, '_> {
     }
 
     /// Resolves a block of the top level that inherits nothing; `depth` frames of root and global are around it.
-    fn plain(&mut self, own: &'a Section, depth: usize) -> Section {
+    fn plain(&mut self, own: &'a Arc<Section>, depth: usize) -> Arc<Section> {
         let mut frames = self.frames();
         frames.truncate(depth);
-        self.variables.resolve(own, None, 0, &mut frames)
+        self.variables.resolve(own, None, &mut frames)
     }
 
     fn frames(&self) -> Vec<Frame<'a>> {
@@ -183,11 +181,9 @@ impl<'a> Resolver<'a, '_> {
         member
     }
 
-    fn member(&mut self, name: Word, own: &'a Section) -> Member {
+    fn member(&mut self, name: Word, own: &'a Arc<Section>) -> Member {
         let names_parent = own.setting("superclass").is_some();
         let parent = self.parent(own);
-        let owner = self.next_owner;
-        self.next_owner += 1;
         let parent = parent.and_then(|parent| self.done.get(parent)?.as_ref());
         let inherited = parent.map(|parent| Arc::clone(&parent.whole));
         let depth = parent.map_or(0, |parent| parent.depth + 1);
@@ -196,27 +192,20 @@ impl<'a> Resolver<'a, '_> {
             let problem = Problem::DeepInheritance { max: DEPTH_MAX };
             self.variables.problems.add(problem, Some(name.span));
         }
-        let own = self.resolve_own(own, inherited.as_deref(), owner);
+        let own = self
+            .variables
+            .resolve(own, inherited.as_deref(), &mut self.frames());
         let whole = match &inherited {
-            Some(inherited) => self.merge(inherited, &own),
+            Some(inherited) => Arc::new(self.merge(inherited, &own)),
             None => own.without_removals(),
         };
         Member {
             name,
-            own: if own.has_removals() {
-                own.without_removals()
-            } else {
-                own
-            },
-            whole: Arc::new(whole),
+            own: own.without_removals(),
+            whole,
             is_cut_off,
             depth,
         }
-    }
-
-    fn resolve_own(&mut self, own: &Section, inherited: Option<&Section>, owner: usize) -> Section {
-        let mut frames = vec![Frame::new(self.rest, None), Frame::new(self.global, None)];
-        self.variables.resolve(own, inherited, owner, &mut frames)
     }
 
     /// The superclass that the block `own` names, resolved; `None` if it names none that can be.
@@ -272,6 +261,7 @@ impl<'a> Resolver<'a, '_> {
             return merged;
         }
         self.entries_left -= size;
+        merged.reserve(size);
         let mut last = BTreeMap::new();
         let removals = self.removals(parent, own);
         for entry in parent.entries.iter().filter(|entry| !removals.take(entry)) {
@@ -290,7 +280,7 @@ impl<'a> Resolver<'a, '_> {
                     ..entry.clone()
                 });
             } else if let Content::Section(inner) = &entry.content {
-                let content = Content::Section(Arc::new(inner.without_removals()));
+                let content = Content::Section(inner.without_removals());
                 merged.push(Entry {
                     content,
                     ..entry.clone()
@@ -303,6 +293,7 @@ impl<'a> Resolver<'a, '_> {
                 merged.push(entry.clone());
             }
         }
+        merged.shrink();
         merged
     }
 }

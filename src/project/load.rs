@@ -1,5 +1,8 @@
 //! From a project file to the project: the stages in order.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use super::check;
 use super::draft::Draft;
 use super::extension::Extension;
@@ -20,10 +23,8 @@ use super::settings::Settings;
 use super::unique;
 use super::values::Values;
 use super::wording::Problems;
-use std::sync::Arc;
-
 use crate::diag::{Diagnostics, SourceMap, Span};
-use crate::lang::{Tree, Word};
+use crate::lang::{self, Word};
 
 /// How a project is loaded.
 #[derive(Debug, Clone, Default)]
@@ -39,8 +40,8 @@ pub struct LoadOptions {
 /// A project as loaded, faults included.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The text's tree, every included file in its place.
-    pub tree: Tree,
+    /// The text in canonical form, every included file in its place.
+    pub text: String,
     /// The project; `None` if there was an error.
     pub project: Option<Project>,
     /// What is wrong.
@@ -65,28 +66,35 @@ pub fn load(loader: &dyn Loader, path: &str, options: &LoadOptions) -> Loaded {
     sources.hide_after(password::PLAIN);
     let mut problems = Problems::new(options.strict);
     let tree = include::read_tree(loader, path, &mut sources, &mut problems);
+    let text = lang::format(&tree);
     let mut project = None;
     let mut effective = None;
     if let Some(whole) = sources.whole() {
-        let mut root = Section::of_tree(tree.nodes.clone(), whole, &mut problems);
+        let mut root = Section::of_tree(tree.nodes, whole, &mut problems);
         let extension = options.extension.as_deref();
         if let Some(extension) = extension {
-            extension.post_parse(&mut Draft::new(&mut root, &mut sources, &mut problems, true));
+            extension.post_parse(&mut Draft::new(&mut root, &mut sources, &mut problems));
         }
-        let resolved = inherit::resolve(&root, None, &mut problems);
+        let resolved = Rc::new(inherit::resolve(&root, None, &mut problems));
         let mut values = Values::new(&sources, &mut problems);
         keywords::check(&resolved, extension, &mut values);
         check::check(&resolved, &mut values);
         unique::check(&resolved, &mut values);
         project = build(&resolved, whole, options, &mut values);
         if let Some(extension) = extension {
-            extension.check(&mut Draft::new(&mut root, &mut sources, &mut problems, false));
+            let known = Rc::clone(&resolved);
+            extension.check(&mut Draft::read_only(
+                &mut root,
+                &mut sources,
+                &mut problems,
+                known,
+            ));
         }
-        effective = Some(resolved);
+        effective = Rc::into_inner(resolved);
     }
     let project = project.filter(|_| !problems.diagnostics.has_errors());
     Loaded {
-        tree,
+        text,
         project,
         diagnostics: problems.diagnostics,
         sources,

@@ -78,7 +78,7 @@ pub(super) fn find<'e>(effective: &'e Effective, path: &str) -> Option<Target<'e
     let (kind, rest) = parts.split_first()?;
     let named = |section: Option<&'e Section>| Some((section?, rest.get(1..).unwrap_or_default()));
     let (section, rest) = match *kind {
-        "global" => (&effective.global, rest),
+        "global" => (&*effective.global, rest),
         "host" => named(effective.host(rest.first()?).map(|host| &*host.whole))?,
         "superclass" => {
             let mut classes = effective.superclasses.iter();

@@ -18,13 +18,17 @@ pub(super) struct Section {
     pub(super) holds_lines: bool,
     /// What is inside, in order.
     pub(super) entries: Vec<Entry>,
-    /// The place among `entries` of each sub-section.
-    blocks: BTreeMap<Arc<str>, usize>,
+    /// The places of the sub-sections among `entries`.
+    places: Vec<usize>,
+    /// The places by name, once there are many: most sections have one or two sub-sections, and a project has as many
+    /// sections as hosts.
+    by_name: BTreeMap<Arc<str>, usize>,
     /// Whether any text inside waits for the name of a host.
     per_host: bool,
-    /// Whether anything inside takes away from what it inherits.
-    has_removals: bool,
 }
+
+/// How many sub-sections are looked through one after the other.
+const PLACES_MAX: usize = 16;
 
 /// What a statement takes away from what its block inherits.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +50,8 @@ pub(super) struct Entry {
     pub(super) is_definition: bool,
     /// Whether its text waits for the name of the host that inherits it.
     pub(super) per_host: bool,
-    /// The definition whose text it is; see `inherit`.
-    pub(super) owner: usize,
+    /// The header of the block that says it.
+    pub(super) owner: Option<Span>,
 }
 
 /// What an entry holds.
@@ -69,7 +73,7 @@ impl Entry {
             content,
             is_definition: false,
             per_host: false,
-            owner: 0,
+            owner: None,
         }
     }
 
@@ -78,6 +82,16 @@ impl Entry {
         match &self.content {
             Content::Value(words) => Some(words),
             _ => None,
+        }
+    }
+
+    /// Whether any text of it has a variable to be replaced; the name that a definition defines is none.
+    fn has_variables(&self) -> bool {
+        let has_use = |word: &Word| word.text.contains('$');
+        match &self.content {
+            Content::Section(section) => section.has_variables(),
+            Content::Line => has_use(&self.key),
+            Content::Value(words) => (!self.is_definition && has_use(&self.key)) || words.iter().any(has_use),
         }
     }
 
@@ -118,26 +132,34 @@ impl Section {
             header,
             holds_lines,
             entries: Vec::new(),
-            blocks: BTreeMap::new(),
+            places: Vec::new(),
+            by_name: BTreeMap::new(),
             per_host: false,
-            has_removals: false,
         }
+    }
+
+    /// Whether any text inside has a variable to be replaced.
+    pub(super) fn has_variables(&self) -> bool {
+        self.entries.iter().any(Entry::has_variables)
     }
 
     /// Whether anything inside takes away from what it inherits.
     pub(super) fn has_removals(&self) -> bool {
-        self.has_removals
+        self.entries.iter().any(|entry| match &entry.content {
+            Content::Section(section) => section.has_removals(),
+            _ => entry.removal().is_some(),
+        })
     }
 
     /// The same without the statements that take away, for where nothing is inherited.
-    pub(super) fn without_removals(&self) -> Self {
-        if !self.has_removals {
-            return self.clone();
+    pub(super) fn without_removals(self: &Arc<Self>) -> Arc<Self> {
+        if !self.has_removals() {
+            return Arc::clone(self);
         }
         let mut kept = Self::new(self.header, self.holds_lines);
         for entry in self.entries.iter().filter(|entry| entry.removal().is_none()) {
             let content = match &entry.content {
-                Content::Section(section) => Content::Section(Arc::new(section.without_removals())),
+                Content::Section(section) => Content::Section(section.without_removals()),
                 other => other.clone(),
             };
             kept.push(Entry {
@@ -145,7 +167,7 @@ impl Section {
                 ..entry.clone()
             });
         }
-        kept
+        Arc::new(kept)
     }
 
     /// Puts `entry` in the place of the last one of its keyword, or at the end.
@@ -160,18 +182,48 @@ impl Section {
     /// Adds an entry; a sub-section replaces an earlier one of its name and is given back then.
     pub(super) fn push(&mut self, entry: Entry) -> Option<Entry> {
         self.per_host |= entry.per_host;
-        self.has_removals |= entry.removal().is_some();
         if let Content::Section(section) = &entry.content {
             self.per_host |= section.per_host;
-            self.has_removals |= section.has_removals;
-            if let Some(place) = self.blocks.get(&entry.key.text) {
-                return Some(std::mem::replace(&mut self.entries[*place], entry));
+            if let Some(place) = self.place_of(&entry.key.text) {
+                return Some(std::mem::replace(&mut self.entries[place], entry));
             }
-            self.blocks
-                .insert(Arc::clone(&entry.key.text), self.entries.len());
+            self.note_place(&entry.key.text);
         }
         self.entries.push(entry);
         None
+    }
+
+    /// Makes room for `count` more entries, and for no others.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.entries.reserve_exact(count);
+    }
+
+    /// Gives back the room of entries that never came.
+    pub(super) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
+    /// The place of the sub-section `name`.
+    fn place_of(&self, name: &str) -> Option<usize> {
+        if !self.by_name.is_empty() {
+            return self.by_name.get(name).copied();
+        }
+        let mut places = self.places.iter().copied();
+        places.find(|place| *self.entries[*place].key.text == *name)
+    }
+
+    /// Notes that the next entry is the sub-section `name`.
+    fn note_place(&mut self, name: &Arc<str>) {
+        let place = self.entries.len();
+        if self.places.len() < PLACES_MAX {
+            return self.places.push(place);
+        }
+        if self.by_name.is_empty() {
+            let known = self.places.iter();
+            let known = known.map(|place| (Arc::clone(&self.entries[*place].key.text), *place));
+            self.by_name = known.collect();
+        }
+        self.by_name.insert(Arc::clone(name), place);
     }
 
     /// Whether any text inside waits for the name of a host.
@@ -198,7 +250,7 @@ impl Section {
 
     /// The entry of the sub-section `name`.
     pub(super) fn section_entry(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(*self.blocks.get(name)?)
+        self.entries.get(self.place_of(name)?)
     }
 
     /// The sub-sections with their names, in order.
@@ -223,12 +275,18 @@ impl Section {
     }
 
     fn fill(&mut self, nodes: Vec<Node>, level: Level, problems: &mut Problems) {
+        let is_entry = |node: &&Node| !matches!(node, Node::Include(_) | Node::Comment(_) | Node::BlankLine);
+        self.reserve(nodes.iter().filter(is_entry).count());
         for node in nodes {
             match node {
                 Node::Item(item) => {
                     let mut words = item.words.into_iter();
                     if let Some(key) = words.next() {
-                        self.push(Entry::new(key, Content::Value(words.collect())));
+                        let entry = Entry::new(key, Content::Value(words.collect()));
+                        self.push(Entry {
+                            owner: Some(self.header),
+                            ..entry
+                        });
                     }
                 }
                 Node::Definition(definition) => {
@@ -285,15 +343,14 @@ impl Section {
 
     /// The sub-section `name`, made if it is not there yet.
     pub(super) fn container(&mut self, name: &Word, header: Span) -> &mut Self {
-        let place = *self.blocks.entry(Arc::clone(&name.text)).or_insert_with(|| {
+        let place = self.place_of(&name.text).unwrap_or_else(|| {
             let section = Arc::new(Self::new(header, false));
-            self.entries
-                .push(Entry::new(name.clone(), Content::Section(section)));
+            self.push(Entry::new(name.clone(), Content::Section(section)));
             self.entries.len() - 1
         });
         match &mut self.entries[place].content {
             Content::Section(section) => Arc::make_mut(section),
-            _ => unreachable!("`blocks` holds the places of sub-sections only"),
+            _ => unreachable!("only the places of sub-sections are noted"),
         }
     }
 

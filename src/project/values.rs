@@ -19,6 +19,7 @@ pub(super) struct Values<'a> {
     pub(super) problems: &'a mut Problems,
     sources: &'a SourceMap,
     origins: BTreeMap<(SourceId, u32), Origin>,
+    implied: BTreeMap<&'static str, Origin>,
 }
 
 impl<'a> Values<'a> {
@@ -27,6 +28,7 @@ impl<'a> Values<'a> {
             problems,
             sources,
             origins: BTreeMap::new(),
+            implied: BTreeMap::new(),
         }
     }
 
@@ -35,6 +37,12 @@ impl<'a> Values<'a> {
         let line = self.sources.get(span.source).line_start_of(span.start);
         let origin = self.origins.entry((span.source, line));
         origin.or_insert_with(|| self.sources.origin(span)).clone()
+    }
+
+    /// `value`, which no line asked for, described in `text`.
+    pub(super) fn implied<T>(&mut self, value: T, text: &'static str) -> Sourced<T> {
+        let origin = self.implied.entry(text);
+        Sourced::new(value, origin.or_insert_with(|| Origin::implied(text)).clone())
     }
 
     /// `value` with the line that `span` stands on.

@@ -79,35 +79,36 @@ impl<'p> Variables<'p> {
         }
     }
 
-    /// The section `own` with every variable replaced, as the definition `owner`'s text.
+    /// The section `own` with every variable replaced.
     pub(super) fn resolve<'a>(
         &mut self,
-        own: &'a Section,
+        own: &'a Arc<Section>,
         inherited: Option<&'a Section>,
-        owner: usize,
         frames: &mut Vec<Frame<'a>>,
-    ) -> Section {
+    ) -> Arc<Section> {
+        if !own.has_variables() {
+            return Arc::clone(own);
+        }
         frames.push(Frame::new(own, inherited));
         let mut resolved = Section::new(own.header, own.holds_lines);
+        resolved.reserve(own.entries.len());
         for entry in &own.entries {
             let content = match &entry.content {
                 Content::Section(section) => {
                     let above = inherited.and_then(|section| section.section(&entry.key.text));
-                    let inner = self.resolve(section, above.map(Arc::as_ref), owner, frames);
-                    Content::Section(Arc::new(inner))
+                    Content::Section(self.resolve(section, above.map(Arc::as_ref), frames))
                 }
                 other => other.clone(),
             };
             let mut entry = Entry {
                 content,
-                owner,
                 ..entry.clone()
             };
             self.resolve_entry(&mut entry, frames);
             resolved.push(entry);
         }
         frames.pop();
-        resolved
+        Arc::new(resolved)
     }
 
     /// Fills the name of the host into text that it inherited.
@@ -116,6 +117,7 @@ impl<'p> Variables<'p> {
             return Arc::clone(section);
         }
         let mut filled = Section::new(section.header, section.holds_lines);
+        filled.reserve(section.entries.len());
         for entry in &section.entries {
             let mut entry = entry.clone();
             if let Content::Section(inner) = &entry.content {

@@ -8,12 +8,7 @@ use mln_image::project::{
 
 /// A value from line `line` of `p.mln`.
 pub(crate) fn at<T>(line: u32, text: &str, value: T) -> Sourced<T> {
-    let origin = Origin {
-        file: "p.mln".into(),
-        line,
-        text: text.into(),
-    };
-    Sourced::new(value, origin)
+    Sourced::new(value, Origin::new("p.mln".into(), line, text))
 }
 
 /// A value of no line in particular.

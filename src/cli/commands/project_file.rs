@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::super::error::{CommandError, ErrorKind};
 use super::Context;
-use crate::lang;
 use crate::plugin::{Guests, Registry};
 use crate::project::{self, Extension, Facts, FileLoader, LoadOptions, Loaded, Project};
 
@@ -41,7 +40,7 @@ impl ProjectArgs {
         let plugins = plugins(context)?;
         let mut loaded = load(path, self.strict, &plugins, context);
         context.ui.diagnostics(&loaded.diagnostics, &loaded.sources);
-        let text = lang::format(&loaded.tree);
+        let text = std::mem::take(&mut loaded.text);
         let errors = loaded.diagnostics.error_count();
         let project = loaded.project.take();
         match project.zip(Facts::new(loaded)) {
