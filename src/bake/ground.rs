@@ -29,10 +29,11 @@ impl Prepared {
     /// Prepares `source` for images of these shapes: a template that is to be copied is read once.
     pub(super) fn new(source: &Source, shapes: &BTreeSet<Shape>) -> Result<Self, HostError> {
         source.template().ensure_unchanged()?;
-        let copies = shapes.iter().filter(|shape| !shape.format.is_delta());
-        let base = Arc::new(match copies.map(|shape| shape.len_bytes).max() {
-            Some(longest_bytes) => source.scan(longest_bytes)?,
-            None => source.base()?,
+        let has_copies = shapes.iter().any(|shape| !shape.format.is_delta());
+        let base = Arc::new(if has_copies {
+            source.scan()?
+        } else {
+            source.base()?
         });
         let backing = if shapes.iter().any(|shape| shape.format.is_delta()) {
             Some(Arc::new(Backing::template(

@@ -109,13 +109,9 @@ impl Source {
         Overlay::with_changes(cached, &self.recovery)
     }
 
-    /// Reads the whole template and prepares it for images of up to `longest_bytes` that are copies of it.
-    pub(super) fn scan(&self, longest_bytes: u64) -> Result<BaseImage, HostError> {
-        Ok(BaseImage::scan(
-            self.device.clone(),
-            &self.used()?,
-            longest_bytes,
-        )?)
+    /// Reads the whole template and prepares it for images that are copies of it.
+    pub(super) fn scan(&self) -> Result<BaseImage, HostError> {
+        Ok(BaseImage::scan(self.device.clone(), &self.used()?)?)
     }
 
     /// Prepares the template for images that lie over it.

@@ -28,8 +28,6 @@ pub struct BaseImage {
     allocated: Ranges,
     /// Whole units outside of which all reads as zero.
     data: Ranges,
-    /// Up to where an image's zeros behind the template are hashed ahead.
-    longest_bytes: u64,
     leaves: OnceLock<LeafHashes>,
 }
 
@@ -51,17 +49,15 @@ impl BaseImage {
             free: used.complement(len_bytes),
             allocated,
             data: Ranges::from_unsorted(stored.iter().map(|range| whole_units(&range))).below(len_bytes),
-            longest_bytes: len_bytes,
             leaves: OnceLock::new(),
         })
     }
 
-    /// The same for images that are copies, of up to `longest_bytes`: reads the whole template once, in the current
-    /// thread pool, to find out what of it holds data.
-    pub fn scan(device: Arc<FileDevice>, used: &Ranges, longest_bytes: u64) -> Result<Self, ImageError> {
+    /// The same for images that are copies: reads the whole template once, in the current thread pool, to find out what
+    /// of it holds data.
+    pub fn scan(device: Arc<FileDevice>, used: &Ranges) -> Result<Self, ImageError> {
         let mut base = Self::new(device, used)?;
         base.data = scan::data(&base)?;
-        base.longest_bytes = longest_bytes.max(base.len_bytes());
         Ok(base)
     }
 
@@ -88,7 +84,7 @@ impl BaseImage {
         &self.data
     }
 
-    /// Hashes the template and the zeros behind it, once; every [`BaseImage::digest`] waits for that. It takes one
+    /// Hashes the template, once; every [`BaseImage::digest`] waits for that. It takes one
     /// thread, so that it can go on while images are being written.
     pub fn hash(&self) {
         self.leaves();
@@ -96,7 +92,7 @@ impl BaseImage {
 
     pub(super) fn leaves(&self) -> &LeafHashes {
         // Without hashes made ahead a digest reads all by itself, and tells what is in the way.
-        let hash = || scan::leaves(self, self.longest_bytes).unwrap_or_default();
+        let hash = || scan::leaves(self).unwrap_or_default();
         self.leaves.get_or_init(hash)
     }
 

@@ -1,8 +1,8 @@
 //! The BLAKE3 digest of a whole image, computed without reading the whole image.
 //!
 //! BLAKE3 is a tree over the input ([the paper], section 2.1): a subtree's chaining value depends on its bytes and on
-//! where they lie, and on nothing else. So the leaves of the template and of the zeros behind it are hashed once for
-//! all hosts; a host's own digest takes the leaves that it changed and the joining of values up to the root.
+//! where they lie, and on nothing else. So the leaves of the template are hashed once for all hosts, and the values of
+//! zeros behind it are known; a host's own digest takes the leaves that it changed and the joining of values up to the root.
 //!
 //! ```text
 //!               root
@@ -24,6 +24,7 @@ use blake3::hazmat::{HasherExt as _, Mode, merge_subtrees_non_root, merge_subtre
 use super::base_image::BaseImage;
 use super::error::ImageError;
 use super::ranges::len_of;
+use super::zeros::{self, ZeroLeaves};
 use crate::block::{BlockDevice as _, Delta};
 
 /// How many bytes make a leaf: a power of two of BLAKE3's chunks.
@@ -53,22 +54,30 @@ impl Blake3Digest {
     }
 }
 
-/// The chaining values of the leaves of a base and of the zeros behind it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct LeafHashes(Vec<ChainingValue>);
+/// The chaining values of the leaves of a base, and of the zeros behind it.
+#[derive(Debug, Default)]
+pub(super) struct LeafHashes {
+    base: Vec<ChainingValue>,
+    zeros: ZeroLeaves,
+}
 
 impl LeafHashes {
-    /// Takes the values of the leaves from the first on, each hashed as a whole leaf.
-    pub(super) fn new(values: Vec<ChainingValue>) -> Self {
-        Self(values)
+    /// Takes the values of the base's leaves from the first on, each hashed as a whole leaf.
+    pub(super) fn new(base: Vec<ChainingValue>) -> Self {
+        Self {
+            base,
+            zeros: ZeroLeaves::default(),
+        }
     }
 
     fn count(&self) -> u64 {
-        u64::try_from(self.0.len()).unwrap_or(u64::MAX)
+        u64::try_from(self.base.len()).unwrap_or(u64::MAX)
     }
 
-    fn get(&self, leaf: u64) -> Option<&ChainingValue> {
-        usize::try_from(leaf).ok().and_then(|leaf| self.0.get(leaf))
+    fn get(&self, leaf: u64) -> ChainingValue {
+        let place = usize::try_from(leaf).ok();
+        let value = place.and_then(|place| self.base.get(place)).copied();
+        value.unwrap_or_else(|| self.zeros.get(leaf))
     }
 }
 
@@ -90,15 +99,21 @@ impl BaseImage {
             return Ok(Blake3Digest(blake3::hash(&bytes)));
         }
         let own = self.own_leaves(delta)?;
-        let value = |leaf: u64| {
-            *own.get(&leaf)
-                .or_else(|| self.leaves().get(leaf))
-                .expect("a leaf that the base does not have is the image's own")
+        let known = self.leaves();
+        let value = |leaf: u64| own.get(&leaf).copied().unwrap_or_else(|| known.get(leaf));
+        let whole = |leaves: &Range<u64>| {
+            let is_zero = leaves.start >= known.count() && own.range(leaves.clone()).next().is_none();
+            if is_zero { zeros::subtree(leaves) } else { None }
         };
         let leaves = len_bytes.div_ceil(LEAF);
         let left = left_leaves(leaves);
-        let (left, right) = (subtree(0..left, &value), subtree(left..leaves, &value));
-        Ok(Blake3Digest(merge_subtrees_root(&left, &right, Mode::Hash)))
+        let left_value = subtree(0..left, &value, &whole);
+        let right_value = subtree(left..leaves, &value, &whole);
+        Ok(Blake3Digest(merge_subtrees_root(
+            &left_value,
+            &right_value,
+            Mode::Hash,
+        )))
     }
 
     /// The leaves of the image whose bytes are not those of the base's leaf of the same place.
@@ -109,7 +124,8 @@ impl BaseImage {
         let changed = delta.units().map(|(offset, _)| offset / LEAF);
         let cut = leaves_of(&(delta.base_end_bytes()..self.len_bytes().min(len_bytes)));
         let tail = len_bytes / LEAF..len_bytes.div_ceil(LEAF);
-        let unknown = self.leaves().count()..len_bytes.div_ceil(LEAF);
+        // Nothing, unless the base could not be read as a whole.
+        let unknown = self.leaves().count()..self.len_bytes().div_ceil(LEAF);
         for leaf in changed.chain(cut).chain(tail).chain(unknown) {
             let start = leaf.saturating_mul(LEAF);
             if start >= len_bytes || own.contains_key(&leaf) {
@@ -139,16 +155,24 @@ fn left_leaves(leaves: u64) -> u64 {
     leaves.div_ceil(2).next_power_of_two()
 }
 
-/// The chaining value of the subtree over `leaves`, of which there is at least one.
-fn subtree(leaves: Range<u64>, value: &impl Fn(u64) -> ChainingValue) -> ChainingValue {
+/// The chaining value of the subtree over `leaves`, of which there is at least one: what `whole` knows of it, else joined
+/// from what `value` gives for each leaf.
+pub(super) fn subtree(
+    leaves: Range<u64>,
+    value: &impl Fn(u64) -> ChainingValue,
+    whole: &impl Fn(&Range<u64>) -> Option<ChainingValue>,
+) -> ChainingValue {
     let count = leaves.end.saturating_sub(leaves.start);
     if count <= 1 {
         return value(leaves.start);
     }
+    if let Some(known) = whole(&leaves) {
+        return known;
+    }
     let middle = leaves.start.saturating_add(left_leaves(count));
     let (left, right) = (
-        subtree(leaves.start..middle, value),
-        subtree(middle..leaves.end, value),
+        subtree(leaves.start..middle, value, whole),
+        subtree(middle..leaves.end, value, whole),
     );
     merge_subtrees_non_root(&left, &right, Mode::Hash)
 }
@@ -212,11 +236,10 @@ mod tests {
             cut in prop::option::of(0_u64..600_000),
             new_len in 0_u64..1_200_000,
             writes in prop::collection::vec((0_u64..1_200_000, any::<u8>()), 0..8),
-            longest in 0_u64..1_200_000,
         ) {
             let free = Ranges::from_unsorted(free.into_iter().map(|(start, len)| start..start + len));
             let used = free.complement(u64::MAX);
-            let base = Arc::new(BaseImage::scan(base_file(len, &data), &used, longest).unwrap());
+            let base = Arc::new(BaseImage::scan(base_file(len, &data), &used).unwrap());
             let overlay = Overlay::new(base.clone());
             if let Some(cut) = cut {
                 overlay.set_len_bytes(cut).unwrap();
@@ -232,6 +255,23 @@ mod tests {
             delta.read_at(&*base, 0, &mut whole).unwrap();
             prop_assert_eq!(base.digest(&delta).unwrap().to_string(), blake3::hash(&whole).to_string());
         }
+    }
+
+    #[test]
+    fn the_digest_of_a_long_image_is_that_of_all_its_zeros() {
+        let base =
+            Arc::new(BaseImage::scan(base_file(300_000, &[(70_000, 5)]), &Ranges::whole(u64::MAX)).unwrap());
+        let overlay = Overlay::new(base.clone());
+        overlay.set_len_bytes(83 << 20).unwrap();
+        // One of the five whole stretches of 16 MiB has a byte of its own.
+        overlay.write_at((40 << 20) + 77, &[3]).unwrap();
+        let delta = overlay.finish().unwrap();
+        let mut whole = vec![0; 83 << 20];
+        delta.read_at(&*base, 0, &mut whole).unwrap();
+        assert_eq!(
+            base.digest(&delta).unwrap().to_string(),
+            blake3::hash(&whole).to_string()
+        );
     }
 
     #[test]

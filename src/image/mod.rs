@@ -34,6 +34,7 @@ mod run_writer;
 mod scan;
 pub mod swap;
 pub mod uml_cow;
+mod zeros;
 
 pub use backing::{Backing, DeltaWritten};
 pub use base_image::{BaseImage, holes};

@@ -49,12 +49,12 @@ fn data_in(base: &BaseImage, task: &Range<u64>) -> Result<Ranges, DeviceError> {
     Ok(found)
 }
 
-/// The chaining value of every leaf of `base`, and of the zeros behind it up to `longest_bytes`.
-pub(super) fn leaves(base: &BaseImage, longest_bytes: u64) -> Result<LeafHashes, DeviceError> {
+/// The chaining value of every leaf of `base`, the last one filled up with zeros.
+pub(super) fn leaves(base: &BaseImage) -> Result<LeafHashes, DeviceError> {
     let mut values = Vec::new();
     let mut buffer = vec![0; LEAF_BYTES];
     let mut is_zero = true;
-    for leaf in 0..longest_bytes.div_ceil(LEAF) {
+    for leaf in 0..base.len_bytes().div_ceil(LEAF) {
         let start = leaf.saturating_mul(LEAF);
         let range = start..start.saturating_add(LEAF);
         if base.data().overlaps(&range) {

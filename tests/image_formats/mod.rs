@@ -89,7 +89,7 @@ impl Bench {
         file.set_modified(modified).unwrap();
         let free = Ranges::from_unsorted(case.free.iter().map(|(start, len)| *start..start + len));
         let device = Arc::new(FileDevice::open(&path).unwrap());
-        let base = BaseImage::scan(device, &free.complement(u64::MAX), case.image_bytes).unwrap();
+        let base = BaseImage::scan(device, &free.complement(u64::MAX)).unwrap();
         let base = Arc::new(base);
         let overlay = Overlay::new(base.clone());
         if let Some(cut) = case.cut_bytes {

@@ -3,7 +3,8 @@
 //! Where the host's file system can share blocks between files (a reflink), the image starts as a clone of the
 //! template and only differences are written. Elsewhere a batch of images is written side by side, from front to back:
 //! each piece of the template is read once for all of them. What has to be on the disk in the end goes past the page
-//! cache; what need not is divided between the disk and the page cache. All ways give the same bytes.
+//! cache; what need not is divided between the disk and the page cache, which takes the last of it. All ways give the
+//! same bytes.
 
 mod copying;
 mod output;
@@ -11,7 +12,7 @@ mod target;
 
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::ioctl_ficlone;
 use rustix::io::Errno;
@@ -22,7 +23,7 @@ use crate::base::AtomicFile;
 use crate::base::atomic::Durability;
 use crate::block::Delta;
 use copying::{Copying, copy_base};
-use output::Way;
+use output::{Direct, Way};
 use target::Target;
 
 /// Writes raw images of one project. Any number of threads may share it.
@@ -35,6 +36,8 @@ pub struct RawWriter {
     cannot_clone: AtomicBool,
     /// The same of writing past the page cache.
     cannot_write_directly: AtomicBool,
+    /// How many batches were announced and have not begun.
+    waiting: AtomicUsize,
 }
 
 /// One image to write.
@@ -64,7 +67,13 @@ impl RawWriter {
             disk: Mutex::new(()),
             cannot_clone: AtomicBool::new(false),
             cannot_write_directly: AtomicBool::new(false),
+            waiting: AtomicUsize::new(0),
         }
+    }
+
+    /// Says how many batches will be written: as long as some are waiting, the disk is kept busy.
+    pub fn announce(&self, batches: usize) {
+        self.waiting.fetch_add(batches, Ordering::Relaxed);
     }
 
     /// Writes the image that differs from `base` by `delta`, ready to be persisted as `destination`.
@@ -87,6 +96,10 @@ impl RawWriter {
         base: &BaseImage,
         orders: &[RawOrder<'_>],
     ) -> Vec<Result<(AtomicFile, Written), ImageError>> {
+        self.waiting
+            .update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
+                waiting.saturating_sub(1)
+            });
         let files: Vec<_> = orders
             .iter()
             .map(|order| AtomicFile::create_private(order.destination))
@@ -121,10 +134,17 @@ impl RawWriter {
             Durability::Sync => None,
             Durability::NoSync => self.disk.try_lock().ok(),
         };
-        let way = if self.durability == Durability::Sync || disk.is_some() {
-            Way::PastCache(&self.cannot_write_directly)
-        } else {
-            Way::ThroughCache
+        let is_refused = &self.cannot_write_directly;
+        let way = match self.durability {
+            Durability::Sync => Way::PastCache(Direct {
+                is_refused,
+                waiting: None,
+            }),
+            Durability::NoSync if disk.is_some() => Way::PastCache(Direct {
+                is_refused,
+                waiting: Some(&self.waiting),
+            }),
+            Durability::NoSync => Way::ThroughCache,
         };
         let mut outcomes = Vec::with_capacity(targets.len());
         let mut copies = Vec::new();

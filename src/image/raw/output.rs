@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -54,15 +54,33 @@ impl AlignedBuffer {
 pub(super) enum Way<'a> {
     /// The kernel writes them to the disk in its own time.
     ThroughCache,
-    /// Straight to the disk; the flag is set once the file system refused that, so that other files need not try.
-    PastCache(&'a AtomicBool),
+    /// Straight to the disk.
+    PastCache(Direct<'a>),
+}
+
+/// What is known of writing past the page cache.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Direct<'a> {
+    /// Set once the file system refused that, so that other files need not try.
+    pub(super) is_refused: &'a AtomicBool,
+    /// How much is still to be begun: with nothing left, the page cache takes the rest at the speed of memory, unless
+    /// all of it has to be on the disk anyway.
+    pub(super) waiting: Option<&'a AtomicUsize>,
+}
+
+impl Direct<'_> {
+    /// Whether the disk is the better place for what comes now.
+    fn is_wanted(&self) -> bool {
+        self.waiting
+            .is_none_or(|waiting| waiting.load(Ordering::Relaxed) > 0)
+    }
 }
 
 /// A file that is being made.
 pub(super) struct Output<'a> {
     ordinary: &'a File,
-    /// The same file past the page cache, and the flag to set if that is refused.
-    direct: Option<(File, &'a AtomicBool)>,
+    /// The same file past the page cache.
+    direct: Option<(File, Direct<'a>)>,
 }
 
 impl<'a> Output<'a> {
@@ -73,8 +91,8 @@ impl<'a> Output<'a> {
             OpenOptions::new().write(true).custom_flags(flags).open(path).ok()
         };
         let direct = match way {
-            Way::PastCache(is_refused) if !is_refused.load(Ordering::Relaxed) => {
-                open().map(|file| (file, is_refused))
+            Way::PastCache(known) if !known.is_refused.load(Ordering::Relaxed) => {
+                open().map(|file| (file, known))
             }
             Way::PastCache(_) | Way::ThroughCache => None,
         };
@@ -97,12 +115,13 @@ impl<'a> Output<'a> {
     }
 
     fn write_whole(&mut self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
-        if let Some((direct, is_refused)) = &self.direct
+        if let Some((direct, known)) = &self.direct
+            && known.is_wanted()
             && offset_bytes.is_multiple_of(UNIT)
         {
             match direct.write_all_at(bytes, offset_bytes) {
                 Err(error) if is_refusal(&error) => {
-                    is_refused.store(true, Ordering::Relaxed);
+                    known.is_refused.store(true, Ordering::Relaxed);
                     self.direct = None;
                 }
                 done => return done,
@@ -140,7 +159,11 @@ mod tests {
         assert_eq!(bytes.as_ptr() as usize % ALIGNMENT_BYTES, 0);
         bytes.fill(7);
         let is_refused = AtomicBool::new(false);
-        let mut output = Output::open(&file, &path, Way::PastCache(&is_refused));
+        let known = Direct {
+            is_refused: &is_refused,
+            waiting: None,
+        };
+        let mut output = Output::open(&file, &path, Way::PastCache(known));
         // Memory that is not aligned is refused by a file system that looks at it.
         output.write(0, &bytes[1..10_001]).unwrap();
         output.write(10_000, &bytes[..10_000]).unwrap();

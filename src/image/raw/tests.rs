@@ -63,7 +63,7 @@ proptest! {
         }
         let free = Ranges::from_unsorted(free.into_iter().map(|(start, len)| start..start + len));
         let device = Arc::new(FileDevice::open(&template).unwrap());
-        let base = Arc::new(BaseImage::scan(device, &free.complement(u64::MAX), new_len).unwrap());
+        let base = Arc::new(BaseImage::scan(device, &free.complement(u64::MAX)).unwrap());
         let overlay = Overlay::new(base.clone());
         if let Some(cut) = cut {
             overlay.set_len_bytes(cut).unwrap();
@@ -95,7 +95,7 @@ fn images_of_a_batch_differ_only_by_their_changes_and_fail_alone() {
         .write_all_at(&vec![7; 3 << 20], 4096)
         .unwrap();
     let device = Arc::new(FileDevice::open(&template).unwrap());
-    let base = Arc::new(BaseImage::scan(device, &Ranges::whole(u64::MAX), 0).unwrap());
+    let base = Arc::new(BaseImage::scan(device, &Ranges::whole(u64::MAX)).unwrap());
     let deltas: Vec<Delta> = (0..3_u8)
         .map(|host| {
             let overlay = Overlay::new(base.clone());
@@ -134,7 +134,6 @@ fn an_image_is_as_sparse_as_its_data() {
     let base = BaseImage::scan(
         Arc::new(FileDevice::open(&template).unwrap()),
         &Ranges::whole(u64::MAX),
-        0,
     );
     let base = Arc::new(base.unwrap());
     let overlay = Overlay::new(base.clone());

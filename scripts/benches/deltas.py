@@ -1,0 +1,134 @@
+"""Delta images of many hosts: against qemu-img, and from ten hosts to ten thousand."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+# The peer neither configures nor checks anything, so that the check is left out; nothing is synced on either side.
+FLAGS = ["--no-sync", "--verify", "none"]
+
+PAIRS = [
+    ("bake --format qcow2", "qemu-img create -b", 0.2),
+    ("bake --format uml-cow", "qemu-img create -b", 0.2),
+]
+
+
+class Deltas:
+    """Every run has a directory of its own that stays until the end: after many files were removed, ext4 looks long
+    for an inode that was not in use a moment ago."""
+
+    def __init__(self, program, place, template, text):
+        self.program = program
+        self.place = pathlib.Path(place)
+        self.template = template
+        self.text = text
+        self.runs = 0
+
+    def fresh(self):
+        self.runs += 1
+        directory = self.place / f"deltas-{self.runs}"
+        directory.mkdir()
+        os.sync()
+        return directory
+
+    def bake(self, hosts, form):
+        """Wall-clock seconds, processor seconds, peak memory in bytes, and the directory with the images."""
+        directory = self.fresh()
+        project = directory / "bench.mln"
+        project.write_text(self.text(hosts))
+        places = ["-T", self.template.parent, "-P", directory]
+        command = [self.program, *places, "bake", project, "--jobs", "2", "--format", form, *FLAGS]
+        start = time.monotonic()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        errors = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            sys.exit(f"bench: bake of {hosts} deltas failed:\n{errors.decode()}")
+        return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, directory
+
+    def create(self, hosts):
+        directory = self.fresh()
+        script = f"seq {hosts} | xargs -P2 -I@ qemu-img create -q -f qcow2 -b '{self.template}' -F raw '{directory}/@.qcow2' 2G"
+        start = time.monotonic()
+        subprocess.run(["sh", "-ec", script], check=True)
+        return (time.monotonic() - start,)
+
+    def contestants(self, hosts):
+        return {
+            "bake --format qcow2": lambda: self.bake(hosts, "qcow2"),
+            "bake --format uml-cow": lambda: self.bake(hosts, "uml-cow"),
+            "qemu-img create -b": lambda: self.create(hosts),
+        }
+
+    def scale(self, most):
+        """For 10, 100, ... hosts: processor time and disk of each host, and peak memory, all relative."""
+        rows = []
+        hosts = 10
+        while hosts <= most:
+            seconds, processor, memory, directory = self.bake(hosts, "qcow2")
+            images = directory.glob("bench/*/root.qcow2")
+            disk = sum(image.stat().st_blocks * 512 for image in images)
+            rows.append((hosts, seconds, processor, memory, disk))
+            print(f"  {hosts} hosts: {seconds:.2f} s", file=sys.stderr)
+            shutil.rmtree(directory)
+            hosts *= 10
+        return rows
+
+
+def scale_table(rows):
+    """Prints what a host costs, against the run of 100 hosts."""
+    base = next(row for row in rows if row[0] == 100)
+    print("\n| hosts, qcow2 | processor time of a host, to that of 100 | peak memory, to that of 100 | KiB on disk a host |")
+    print("| --- | --- | --- | --- |")
+    for hosts, _, processor, memory, disk in rows:
+        share = processor / hosts / (base[2] / base[0])
+        print(f"| {hosts} | {share:.2f} | {memory / base[3]:.2f} ({memory / 2**20:.0f} MiB) | {disk / hosts / 1024:.0f} |")
+    print("goals: at most 1.3, at most 1.5 for 10,000, at most 300")
+
+
+def plot(rows, path):
+    """Draws time and bytes against the number of hosts, both axes by powers of ten."""
+    import math
+
+    width, height, left, top = 640, 400, 70, 40
+    most = math.log10(rows[-1][0])
+
+    def curve(values, colour, name, place):
+        high = math.ceil(math.log10(max(values)))
+        low = math.floor(math.log10(min(values)))
+        points = []
+        for row, value in zip(rows, values):
+            x = left + (math.log10(row[0]) - 1) / (most - 1) * width
+            y = top + (high - math.log10(value)) / (high - low) * height
+            points.append((x, y))
+        line = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
+        marks = "".join(f'<circle cx="{x:.0f}" cy="{y:.0f}" r="4" fill="{colour}"/>' for x, y in points)
+        side = left - 8 if place == 0 else left + width + 8
+        anchor = "end" if place == 0 else "start"
+        labels = "".join(
+            f'<text x="{side}" y="{top + (high - power) / (high - low) * height + 4:.0f}" text-anchor="{anchor}" '
+            f'fill="{colour}">10<tspan dy="-5" font-size="9">{power}</tspan></text>'
+            for power in range(low, high + 1)
+        )
+        title = f'<text x="{left if place == 0 else left + width}" y="20" text-anchor="{"start" if place == 0 else "end"}" fill="{colour}">{name}</text>'
+        return f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>{marks}{labels}{title}'
+
+    axis = "".join(
+        f'<line x1="{left + (power - 1) / (most - 1) * width:.0f}" y1="{top}" x2="{left + (power - 1) / (most - 1) * width:.0f}" '
+        f'y2="{top + height}" stroke="#ddd"/><text x="{left + (power - 1) / (most - 1) * width:.0f}" y="{top + height + 20}" '
+        f'text-anchor="middle">{10**power:,}</text>'
+        for power in range(1, int(most) + 1)
+    )
+    seconds = curve([row[1] / rows[0][1] for row in rows], "#1f5fa8", "time, to that of 10 hosts", 0)
+    disk = curve([row[4] / 2**20 for row in rows], "#b04a1e", "MiB of all images", 1)
+    path.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left * 2 + width} {top + height + 50}" '
+        f'font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="white"/>{axis}{seconds}{disk}'
+        f'<text x="{left + width / 2:.0f}" y="{top + height + 40}" text-anchor="middle">hosts, as qcow2 images over one '
+        f"template</text></svg>\n"
+    )
