@@ -6,11 +6,12 @@
 //! links lead inside the image only, files are read with a limit, and anything that is no regular file is refused.
 //!
 //! ```text
-//!   family, init -> hostname -> identity -> users, groups -> network -> hosts -> fstab -> resolver
+//!   family, init -> hostname -> identity -> users, groups -> network -> cloud-init -> hosts -> fstab -> resolver
 //!          -> files -> modules -> startup, shutdown -> root password -> labels     one EditList in the end
 //! ```
 
 mod accounts;
+mod cloud_init;
 mod error;
 mod family;
 mod file_contexts;
@@ -39,6 +40,9 @@ use crate::base::{IdentityKey, Timestamp};
 use crate::edit::{EditList, EditedView, GuestView};
 pub use crate::project::Family;
 use crate::project::{AddressBook, Host, MacTable, Project, Renderer};
+
+/// The first line of files that are ours alone, in all languages that begin comments with `#`.
+const HEAD: &str = "# Written by mln-image from the project's description.\n";
 
 /// What the configuration of a guest depends on beside its project and its template.
 #[derive(Debug, Clone, Copy)]
@@ -171,6 +175,7 @@ pub fn configure(
         accounts::configure(host, &accounts::Stage::new(project, view, context), &mut warnings)
     })?;
     let renderer = stages.ask(|view| network::configure(&guest, view, &mut warnings))?;
+    stages.run(|view| cloud_init::configure(host, view))?;
     stages.run(|view| hosts::configure(host, view, context.addresses))?;
     stages.run(|view| fstab::configure(host, view, context.root_file_system, context.root_names))?;
     let renders = renderer.as_ref().map(|renderer| renderer.value);

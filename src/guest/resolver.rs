@@ -2,15 +2,20 @@
 
 use std::fmt::Write as _;
 
-use crate::base::{GuestPath, Origin};
+use crate::base::{GuestPath, Origin, Sourced};
 use crate::edit::{Attributes, Edit, EditList, GuestView};
-use crate::project::{Host, Renderer};
+use crate::project::{Host, InterfaceAddress, Renderer};
 
+use super::HEAD;
 use super::error::GuestError;
 use super::target::{self, Target};
 
 /// The file.
 const PATH: &str = "/etc/resolv.conf";
+
+/// The scripts that dhclient-script(8) reads before it does anything.
+const DHCLIENT_HOOKS: &str = "/etc/dhcp/dhclient-enter-hooks.d";
+const DHCLIENT_HOOK: &str = "/etc/dhcp/dhclient-enter-hooks.d/mln-image";
 
 /// Writes `/etc/resolv.conf`, if the project names a server. A link to a file that a service of the guest makes at
 /// start stays where `renderer` hands the servers to that service; elsewhere it is replaced by a file, since the
@@ -56,6 +61,32 @@ pub(super) fn configure(
     };
     let mut edit = Edit::file(path, content, Attributes::default(), first.clone());
     edit.origins = origins;
+    edits.extend(keep(host, renderer, view, &edit)?);
     edits.push(edit);
     Ok(edits)
+}
+
+/// Keeps dhclient from putting the servers that it hears of in the place of those that `edit` writes.
+fn keep(
+    host: &Host,
+    renderer: Option<Renderer>,
+    view: &dyn GuestView,
+    edit: &Edit,
+) -> Result<Option<Edit>, GuestError> {
+    let asks = |address: &Option<Sourced<InterfaceAddress>>| {
+        address
+            .as_ref()
+            .is_some_and(|address| address.value == InterfaceAddress::Dhcp)
+    };
+    let asks = renderer == Some(Renderer::Ifupdown)
+        && host.interfaces.iter().any(|interface| asks(&interface.address));
+    let hooks = view.resolve(&GuestPath::literal(DHCLIENT_HOOKS))?;
+    if !asks || view.list(&hooks)?.is_none() {
+        return Ok(None);
+    }
+    let text = format!("{HEAD}make_resolv_conf() {{ :; }}\n");
+    let place = target::place(view, &GuestPath::literal(DHCLIENT_HOOK))?;
+    let mut hook = Edit::file(place, text, Attributes::owned(0o644, 0, 0), host.origin.clone());
+    hook.origins.clone_from(&edit.origins);
+    Ok(Some(hook))
 }

@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<(&'static str, MemoryGuest)> {
 pub(crate) fn debian_with_udev() -> MemoryGuest {
     let mut guest = debian();
     guest
+        .directory("/etc/dhcp/dhclient-enter-hooks.d")
         .file("/usr/lib/systemd/network/99-default.link", "")
         .file(
             "/etc/ssh/sshd_config",
@@ -77,6 +78,7 @@ fn ubuntu() -> MemoryGuest {
     guest
         .file("/etc/os-release", "ID=ubuntu\nID_LIKE=debian\n")
         .file("/usr/sbin/netplan", "")
+        .directory("/etc/cloud/cloud.cfg.d")
         .without("/etc/systemd/network/80-dhcp.network")
         .file(
             "/etc/netplan/50-cloud-init.yaml",

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::base::{GuestPath, Origin, Sourced};
 use crate::edit::{Attributes, Edit, EditList, GuestView};
+use crate::guest::HEAD;
 use crate::guest::error::GuestError;
 use crate::guest::target;
 use crate::guest::text::lines;
@@ -20,7 +21,7 @@ pub(super) fn configure(
     warnings: &mut Vec<GuestWarning>,
 ) -> Result<EditList, GuestError> {
     let mut edits = EditList::new();
-    let mut content = String::from("# Written by mln-image from the project's description.\n");
+    let mut content = String::from(HEAD);
     let mut origins: Vec<Origin> = Vec::new();
     for Sourced { value, origin } in accounts {
         let rule = match &value.sudo {

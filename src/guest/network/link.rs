@@ -142,6 +142,11 @@ fn link<'a>(guest: &Guest<'a>, interface: &'a Interface, warnings: &mut Vec<Gues
 }
 
 impl Link<'_> {
+    /// Whether it gets no address, so that no start of a machine has to wait for it.
+    pub(super) fn is_bare(&self) -> bool {
+        !self.dhcp4 && self.ipv6 == Ipv6::Unspoken && self.addresses.is_empty()
+    }
+
     /// Whether it gets any address.
     pub(super) fn is_configured(&self) -> bool {
         self.dhcp4 || !self.addresses.is_empty() || matches!(self.ipv6, Ipv6::Auto | Ipv6::Dhcp)

@@ -20,14 +20,12 @@ use crate::base::{FileKind, GuestPath, Origin};
 use crate::edit::{Attributes, Edit, EditList, GuestView};
 use crate::project::Renderer;
 
+use super::HEAD;
 use super::error::GuestError;
 use super::warning::GuestWarning;
 use super::{Detected, Guest, target};
 
 use link::Link;
-
-/// The first line of every file that is ours alone.
-const HEAD: &str = "# Written by mln-image from the project's description.\n";
 
 /// The renderer that is used and the edits that it needs. A host without interfaces leaves the template's network as
 /// it is, whatever that is.

@@ -90,6 +90,9 @@ fn interface(text: &mut String, link: &Link<'_>) {
             link.name
         );
     }
+    if link.is_bare() {
+        text.push_str("      optional: true\n");
+    }
     let _infallible = writeln!(text, "      dhcp4: {}", link.dhcp4);
     if link.ipv6 != Ipv6::Unspoken {
         let _infallible = writeln!(text, "      dhcp6: {}", link.ipv6 == Ipv6::Dhcp);

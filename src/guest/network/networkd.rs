@@ -61,8 +61,14 @@ fn network(link: &Link<'_>, links: &[Link<'_>]) -> String {
         Some(mac) => write!(text, "[Match]\nMACAddress={mac}\nType=ether\n"),
         None => write!(text, "[Match]\nName={}\n", link.name),
     };
+    if link.mtu.is_some() || link.is_bare() {
+        text.push_str("\n[Link]\n");
+    }
     if let Some(mtu) = link.mtu {
-        let _infallible = write!(text, "\n[Link]\nMTUBytes={mtu}\n");
+        let _infallible = writeln!(text, "MTUBytes={mtu}");
+    }
+    if link.is_bare() {
+        text.push_str("RequiredForOnline=no\n");
     }
     text.push_str("\n[Network]\n");
     let dhcp = match (link.dhcp4, link.ipv6) {
