@@ -88,4 +88,6 @@ mod template_interrupted;
 mod template_skeleton;
 mod template_store;
 mod template_trees;
+mod upgrade;
+mod upgrade_running;
 mod whole_disks;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::offline::OfflineError;
 use crate::base::{ByteSize, FileKind, GuestPath, PathError, Sourced};
 use crate::block::DeviceError;
 use crate::disk::DiskError;
@@ -169,6 +170,12 @@ pub enum HostError {
         #[source]
         source: ExtError,
     },
+    /// The image could not be changed where it lies.
+    #[error(transparent)]
+    Offline(Box<OfflineError>),
+    /// What is to be known of an image that stays is not there.
+    #[error("nothing is remembered of how its image was made")]
+    NotRemembered,
     /// One path of the guest could not be changed.
     #[error("cannot write `{path}` in the guest")]
     Edit {
@@ -264,6 +271,7 @@ impl HostError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Template(error) => error.hints(),
+            Self::Offline(error) => error.hints(),
             Self::TemplateDisk { source, .. } | Self::Disk(source) => source.hints(),
             Self::TooShort { least, .. } => vec![format!(
                 "ask for `size {least}` or more, or for `free_space 0M`, the smallest image that leaves some room"

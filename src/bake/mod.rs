@@ -11,7 +11,10 @@
 //! ```
 
 mod apply;
+mod carry_over;
+mod changes;
 mod closing;
+mod compare;
 mod diff;
 mod error;
 mod esp;
@@ -50,6 +53,7 @@ mod wanted;
 mod worker;
 mod written;
 
+pub use changes::{Action, HostChange, Obstacle, Upgrade, changes};
 pub use diff::{FileDiff, diff};
 pub use error::{BakeError, HostError, HostFailure};
 pub use host_files::FilesDirectory;

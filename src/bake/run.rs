@@ -8,6 +8,8 @@ use std::thread;
 use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::carry_over::carry_over;
+use super::changes::{Action, HostChange, Upgrade, changes};
 use super::closing;
 use super::error::{BakeError, HostError, HostFailure, gather};
 use super::ground::Prepared;
@@ -36,7 +38,7 @@ pub struct Execution<'a> {
     /// Whether hosts that are as they would be baked again are kept.
     pub keep: bool,
     /// What becomes of images that have been written to since they were made.
-    pub written: Written,
+    pub written: Written<'a>,
     /// How much is proved before an image gets its name.
     pub verify: Verify,
     /// Whether files are forced to the disk.
@@ -61,11 +63,13 @@ impl fmt::Debug for Execution<'_> {
 
 /// What becomes of images that machines, or people, have written to since they were made, where they would be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
+pub enum Written<'a> {
     /// Nothing is baked, and the hosts are named.
     Refuse,
     /// What was written is lost.
     Discard,
+    /// They are changed where they lie, and so keep it.
+    CarryOver(&'a Upgrade<'a>),
 }
 
 /// How much of an image is proved before it gets its name.
@@ -88,9 +92,7 @@ pub enum Verify {
 pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeError> {
     let places = execution.projects.project(plan.name())?;
     let workspace = Workspace::open(places, execution.existing)?;
-    if execution.written == Written::Refuse {
-        losses::refuse(plan, workspace.places(), execution.keep)?;
-    }
+    let upgrades = settle_written(plan, execution, &workspace)?;
     let others = Others::read(&workspace, plan);
     let waiting = |name: &str| Spool::create(&workspace.places().directory().join(name));
     let shared = Shared {
@@ -102,18 +104,22 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeErr
         records: waiting("records")?,
         known: waiting("known")?,
         backings: Mutex::default(),
+        upgrades,
+        templates: Mutex::default(),
     };
     let identity = plan.request.identity;
     identity.keep(workspace.places(), execution.durability)?;
     let total = plan.count();
     execution.reporter.begin(total);
     let mut failures = Vec::new();
-    let mut templates = distinct(gather(template_records(plan), &mut failures));
+    let mut templates = gather(template_records(plan), &mut failures);
     let kept = bake_plan(&shared, &mut failures);
     execution.reporter.end();
     if !failures.is_empty() {
         return Err(BakeError::hosts(failures, total));
     }
+    templates.extend(shared.noted_templates());
+    let mut templates = distinct(templates);
     others.add_templates(&mut templates);
     others.note(&shared)?;
     let baked = Baked {
@@ -127,6 +133,38 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeErr
     };
     closing::close(shared, &others, &baked)?;
     Ok(baked)
+}
+
+/// Sees to it that nothing is lost that was written to images, unless it may be; answers what becomes of each host in an
+/// upgrade.
+fn settle_written(
+    plan: &Plan<'_>,
+    execution: &Execution<'_>,
+    workspace: &Workspace,
+) -> Result<BTreeMap<String, HostChange>, BakeError> {
+    let upgrade = match execution.written {
+        Written::Discard => return Ok(BTreeMap::new()),
+        Written::Refuse => {
+            losses::refuse(plan, workspace.places(), execution.keep)?;
+            return Ok(BTreeMap::new());
+        }
+        Written::CarryOver(upgrade) => upgrade,
+    };
+    let changes = changes(plan, upgrade)?;
+    let blocked = changes.iter().filter(|change| change.obstacle.is_some());
+    let hosts: Vec<HostName> = blocked.map(|change| change.host.clone()).collect();
+    if !hosts.is_empty() {
+        return Err(BakeError::WouldLose { hosts });
+    }
+    if upgrade.keep_removed {
+        let gone = changes.iter().filter(|change| change.action == Action::Remove);
+        gone.map(|change| &change.host)
+            .try_for_each(|name| workspace.set_aside(name))?;
+    }
+    let named = changes
+        .into_iter()
+        .map(|change| (change.host.to_string(), change));
+    Ok(named.collect())
 }
 
 /// The records without repetitions: one template may serve with several of its partitions.
@@ -166,6 +204,19 @@ fn settle<'a>(shared: &Shared<'a>, outline: &'a Outline<'a>) -> Result<Option<Or
     let order = |why| Ok(Some(Order { outline, why }));
     let places = shared.workspace.places();
     let own = places.host(&outline.host.name);
+    if let (Written::CarryOver(upgrade), Some(change)) = (
+        shared.execution.written,
+        shared.upgrades.get(outline.host.name.as_str()),
+    ) {
+        match (change.action, change.is_written) {
+            (Action::Keep, true) | (Action::Restart | Action::Reconfigure, _) => {
+                carry_over(shared, outline, change, upgrade.now)?;
+                return Ok(None);
+            }
+            (Action::Keep, false) => {}
+            (Action::Rebake | Action::Bake | Action::Remove, _) => return order(None),
+        }
+    }
     if !shared.execution.keep || !kept::is_known(&own) {
         return order(None);
     }

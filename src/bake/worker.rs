@@ -2,7 +2,7 @@
 //!
 //! Everything is made beside its final place first; only when all of it is whole do the files get their names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use super::apply::apply;
+use super::changes::HostChange;
 use super::error::HostError;
 use super::ground::{Ground, Prepared};
 use super::host_plan::{FilePlan, HostPlan};
 use super::kept::{self, Remade};
 use super::key::Keys;
-use super::manifest::{HostRecord, LaunchRecord, SwapRecord};
+use super::manifest::{HostRecord, LaunchRecord, SwapRecord, TemplateRecord};
 use super::memory::Memory;
 use super::network_files::known_lines;
 use super::plan::{Outline, Plan, Planned};
@@ -50,6 +51,10 @@ pub(super) struct Shared<'a> {
     pub(super) known: Spool,
     /// The files that images lie over, relative to the project's directory.
     pub(super) backings: Mutex<BTreeSet<String>>,
+    /// What becomes of each host, if the bake is an upgrade.
+    pub(super) upgrades: BTreeMap<String, HostChange>,
+    /// The templates that hosts were made from which are not made again.
+    pub(super) templates: Mutex<BTreeSet<TemplateRecord>>,
 }
 
 impl Shared<'_> {
@@ -57,6 +62,18 @@ impl Shared<'_> {
     pub(super) fn note_backing(&self, file: String) {
         let mut backings = self.backings.lock().unwrap_or_else(PoisonError::into_inner);
         backings.insert(file);
+    }
+
+    /// Notes that a host that is not made again was made from `template`.
+    pub(super) fn note_template(&self, template: TemplateRecord) {
+        let mut templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
+        templates.insert(template);
+    }
+
+    /// The templates that were noted.
+    pub(super) fn noted_templates(&self) -> BTreeSet<TemplateRecord> {
+        let templates = self.templates.lock().unwrap_or_else(PoisonError::into_inner);
+        templates.clone()
     }
 
     /// Notes what is recorded of the host of `plan` at `place` of the project.
@@ -194,12 +211,12 @@ fn finish(
 
 /// Files that are whole but have not got their names yet.
 #[derive(Debug, Default)]
-struct Finished(Vec<AtomicFile>);
+pub(super) struct Finished(Vec<AtomicFile>);
 
 impl Finished {
     /// Gives the files their names. The project counts as unfinished until all of them have been forced to the disk
     /// together, which is far cheaper than one by one.
-    fn persist(self) -> Result<(), PathError> {
+    pub(super) fn persist(self) -> Result<(), PathError> {
         self.0
             .into_iter()
             .try_for_each(|file| file.persist(Durability::NoSync))
@@ -225,7 +242,7 @@ fn configure(
     plan.files.iter().map(|file| digest_in_guest(&fs, file)).collect()
 }
 
-fn write_swap(
+pub(super) fn write_swap(
     shared: &Shared<'_>,
     plan: &HostPlan,
     places: &HostPlaces,
@@ -248,7 +265,7 @@ fn write_swap(
     }))
 }
 
-fn write_launch(
+pub(super) fn write_launch(
     files: &[LaunchFile],
     places: &HostPlaces,
     finished: &mut Finished,
@@ -283,7 +300,7 @@ pub(super) fn relative(path: &Path) -> String {
 }
 
 /// The digest of the regular file that `file` made, as the guest will read it.
-fn digest_in_guest(fs: &Fs, file: &FilePlan) -> Result<Option<Sha256Digest>, HostError> {
+pub(super) fn digest_in_guest(fs: &Fs, file: &FilePlan) -> Result<Option<Sha256Digest>, HostError> {
     let failed = |source| HostError::Edit {
         path: file.path.clone(),
         source,

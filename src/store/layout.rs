@@ -11,6 +11,9 @@ use crate::project::{HostName, ImageFormat};
 /// The directory of a project's shared files; no host can be called so.
 const BACKINGS: &str = ".backing";
 
+/// The directory of hosts that a project has no more, but whose files were to be kept.
+const REMOVED: &str = ".removed";
+
 /// The directory that holds every project, one directory each.
 #[derive(Debug, Clone)]
 pub struct Projects {
@@ -124,6 +127,11 @@ impl ProjectPlaces {
         self.directory().join(BACKINGS)
     }
 
+    /// Where the files of hosts are kept that the project has no more.
+    pub fn removed(&self) -> PathBuf {
+        self.directory().join(REMOVED)
+    }
+
     /// The path of the shared file `name`, relative to the project's directory.
     pub fn backing_file(&self, name: &str) -> String {
         format!("{BACKINGS}/{name}")
@@ -152,7 +160,7 @@ impl HostPlaces {
     ];
 
     /// What is remembered of how the other files were made.
-    const MEMORY: &'static str = ".baked";
+    pub(super) const MEMORY: &'static str = ".baked";
 
     /// What a machine said; it stays when the machine is baked again.
     pub(super) const CONSOLE_LOG: &'static str = "console.log";

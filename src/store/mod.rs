@@ -10,12 +10,14 @@
 //!       <host>/
 //!         root.img or root.qcow2 or root.cow  swap.img  xl.cfg  start  stop
 //!         .baked           what these were made from, so that a later bake can keep them
+//!       .removed/<host>/   what an upgrade was to keep of hosts that the project has no more
 //!       .backing/          grown copies of templates that several hosts' images lie over
 //! ```
 //!
 //! Every file appears under its name whole or not at all; what a killed run left behind has names of its own and goes
 //! when the next run has the lock.
 
+mod aside;
 mod backings;
 mod error;
 mod layout;

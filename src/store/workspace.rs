@@ -118,10 +118,12 @@ impl Workspace {
         Ok(directory.join(name))
     }
 
-    /// Removes what a host has from an earlier bake beside the files called `names`.
+    /// Removes what a host has from an earlier bake beside the files called `names`; what is remembered of it stays, since
+    /// without that nobody would know that its image holds what a machine has written.
     pub fn tidy_host(&self, places: &HostPlaces, names: &[&str]) -> Result<(), StoreError> {
         for name in HostPlaces::FILES {
-            if !names.contains(&name) && name != HostPlaces::CONSOLE_LOG {
+            let is_kept = [HostPlaces::CONSOLE_LOG, HostPlaces::MEMORY].contains(&name);
+            if !names.contains(&name) && !is_kept {
                 remove_if_there(&places.file(name))?;
             }
         }
@@ -219,6 +221,8 @@ impl Workspace {
         for directory in subdirectories(&self.places.directory())? {
             if directory == backings {
                 remove_backings(&directory, wanted)?;
+            } else if directory == self.places.removed() {
+                // Theirs alone who asked for it to be kept.
             } else if directory.file_name().is_none_or(|name| !hosts.contains(name)) {
                 remove_host(&directory)?;
             }
@@ -251,7 +255,7 @@ fn sync_file_system(directory: &Path) -> Result<(), PathError> {
     syncfs(&handle).map_err(|errno| PathError::on("sync the file system of", directory)(errno.into()))
 }
 
-fn make_directory(directory: &Path) -> Result<(), PathError> {
+pub(super) fn make_directory(directory: &Path) -> Result<(), PathError> {
     match fs::create_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
         made => made.map_err(PathError::on("create the directory", directory)),

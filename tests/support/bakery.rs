@@ -27,7 +27,7 @@ pub(crate) struct Bakery {
     /// Whether hosts of which nothing has changed are kept.
     pub(crate) keep: bool,
     /// What becomes of images that were written to.
-    pub(crate) written: Written,
+    pub(crate) written: Written<'static>,
     pub(crate) selection: Selection,
     pub(crate) format: Option<ImageFormat>,
     pub(crate) verify: Verify,

@@ -129,7 +129,12 @@ fn rehearse(project: &Running, options: &StartOptions, context: &Context<'_>) ->
         .fold(error, CommandError::hint))
 }
 
-fn tell(project: &Running, report: &StartReport, context: &Context<'_>) -> Result<(), CommandError> {
+/// Tells how a start went.
+pub(crate) fn tell(
+    project: &Running,
+    report: &StartReport,
+    context: &Context<'_>,
+) -> Result<(), CommandError> {
     let name = &project.project.project;
     for (host, outcome) in &report.hosts {
         match outcome {

@@ -167,11 +167,12 @@ impl Material<'_> {
 
     /// Refuses while machines of the project run with the images that are to be replaced.
     pub(crate) fn refuse_while_running(&self) -> Result<(), CommandError> {
-        let name = &self.project.name;
-        match self.projects.project(name) {
-            Ok(places) if places.is_baked() => super::remove::refuse_while_running(name, self.context),
-            _ => Ok(()),
-        }
+        super::remove::refuse_while_running(&self.project.name, self.context)
+    }
+
+    /// The project's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.project.name
     }
 
     /// The host called `wanted`, or the only one.
@@ -261,9 +262,9 @@ pub(crate) fn command_error(error: BakeError, context: &Context<'_>) -> CommandE
         BakeError::Store(StoreError::Exists { .. }) => {
             CommandError::work(error).hint("give --replace to put the new images in the old ones' place")
         }
-        BakeError::WouldLose { .. } => {
-            CommandError::work(error).hint("give --discard-changes to bake them anew all the same")
-        }
+        BakeError::WouldLose { .. } => CommandError::work(error)
+            .hint("`mln-image upgrade` brings them to the new description and keeps what was written")
+            .hint("give --discard-changes to bake them anew all the same"),
         error => CommandError::work(error),
     }
 }

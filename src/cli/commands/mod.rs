@@ -24,6 +24,7 @@ mod show;
 mod status;
 mod stop;
 mod template;
+mod upgrade;
 mod verify;
 
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Status(status::Args),
     Console(console::Args),
     Remove(remove::Args),
+    #[command(visible_alias = "lupgrade")]
+    Upgrade(upgrade::Args),
     #[command(visible_alias = "set_persistent")]
     Persist(persist::Args),
     Setup(setup::Args),
@@ -101,6 +104,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), Command
         Command::Status(arguments) => status::run(&arguments, context),
         Command::Console(arguments) => console::run(&arguments, context),
         Command::Remove(arguments) => remove::run(&arguments, context),
+        Command::Upgrade(arguments) => upgrade::run(&arguments, context),
         Command::Persist(arguments) => persist::run(&arguments, context),
         Command::Setup(arguments) => setup::run(&arguments, context),
         Command::Template(arguments) => template::run(&arguments, context),

@@ -6,7 +6,7 @@ use super::super::error::CommandError;
 use super::Context;
 use super::running::{self, ProjectChoice};
 use crate::launch::run::{State, status};
-use crate::store::{Existing, Workspace};
+use crate::store::{Existing, Projects, Workspace};
 
 /// Remove a baked project with all its images, unless something of it runs
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,9 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
 
 /// Refuses while a machine of the project `name` is up, or its disk is in use.
 pub(crate) fn refuse_while_running(name: &str, context: &Context<'_>) -> Result<(), CommandError> {
-    let Ok(project) = running::load(name, context) else {
+    let projects = Projects::at(&context.places.projects);
+    let places = projects.project(name).map_err(CommandError::usage)?;
+    let Some(project) = running::load_unfinished(&places, context) else {
         // Baked by another version, or damaged: this one has started nothing of it.
         return Ok(());
     };

@@ -75,7 +75,16 @@ pub(crate) fn places(name: &str, context: &Context<'_>) -> Result<ProjectPlaces,
 
 /// The project called `name` as it can be run here.
 pub(crate) fn load(name: &str, context: &Context<'_>) -> Result<Running, CommandError> {
-    let places = places(name, context)?;
+    load_from(&places(name, context)?, context)
+}
+
+/// The project in `places` as it was last launched, even if a bake of it has been cut off since; `None` where it cannot
+/// be told.
+pub(crate) fn load_unfinished(places: &ProjectPlaces, context: &Context<'_>) -> Option<Running> {
+    load_from(places, context).ok()
+}
+
+fn load_from(places: &ProjectPlaces, context: &Context<'_>) -> Result<Running, CommandError> {
     let path = places.launch();
     let text = fs::read(&path).map_err(PathError::on("read", &path));
     let text = text.map_err(|error| {

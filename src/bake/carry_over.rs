@@ -1,0 +1,256 @@
+//! A host brought to a new description in its own image, so that what its machine has written stays.
+//!
+//! Only paths of which the description asks for something else than before are touched, and what they get follows from
+//! the guest as it is now. What the description asks for no more goes back to what the template has, unless the machine
+//! has changed it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+
+use super::apply::apply;
+use super::changes::{Action, HostChange};
+use super::compare::changed_paths;
+use super::error::HostError;
+use super::guest_view::ExtView;
+use super::host_files::FilesDirectory;
+use super::host_plan::HostPlan;
+use super::kept;
+use super::manifest::{HostRecord, ImageDigest, ImageRecord};
+use super::memory::{Inputs, Memory, Wish};
+use super::offline::{OfflineError, change_image};
+use super::plan::Outline;
+use super::worker::{Finished, Shared, digest_in_guest, write_launch, write_swap};
+use crate::base::digest::Sha256Digest;
+use crate::base::{FileKind, GuestPath, Origin, PathError, Timestamp};
+use crate::edit::{Attributes, Change, Edit, EditList, GuestView as _};
+use crate::ext::Fs;
+use crate::guest::{self, GuestContext};
+use crate::image::Blake3Digest;
+use crate::store::HostPlaces;
+
+/// The digests of the guest's files that the plan names.
+type Contents = Vec<Option<Sha256Digest>>;
+
+/// Carries out `change`, which keeps the image of the host of `outline`, at the time `now`.
+pub(super) fn carry_over(
+    shared: &Shared<'_>,
+    outline: &Outline<'_>,
+    change: &HostChange,
+    now: Timestamp,
+) -> Result<(), HostError> {
+    let plan = &*shared.plan.host(outline)?;
+    let places = shared.workspace.make_host(&plan.name)?;
+    let memory = Memory::read(&places);
+    let own_inputs = shared.keys.inputs(plan, &outline.source)?;
+    let is_edited = change.action == Action::Reconfigure;
+    if change.action != Action::Keep {
+        shared.workspace.unseal()?;
+    }
+    let old = memory.as_ref().and_then(|memory| memory.inputs.as_ref());
+    let (image, contents) = if is_edited {
+        shared.execution.reporter.stage(plan.name.as_str(), "configure");
+        let contents = edit(shared, outline, plan, &places, (change, old, &own_inputs, now))?;
+        (image_record(plan, &places)?, contents)
+    } else {
+        let memory = memory.as_ref().ok_or(HostError::NotRemembered)?;
+        (memory.image.clone(), remembered(plan, memory))
+    };
+    // What the image was made from stays true.
+    let template = old.map_or_else(|| own_inputs.template.clone(), |old| old.template.clone());
+    shared.note_template(template.clone());
+    let mut record = HostRecord::new(plan, &contents, image, None, Vec::new());
+    record.template = template.name.clone().into();
+    let known = memory.as_ref().filter(|_| change.action == Action::Keep);
+    if let Some(memory) = known {
+        record.swap.clone_from(&memory.swap);
+        record.launch.clone_from(&memory.launch);
+        return Ok(shared.note_host(outline.place, plan, &record)?);
+    }
+    write_beside(shared, plan, &places, memory.as_ref(), &mut record)?;
+    let key = shared.keys.key(shared.plan.name(), plan, &outline.source)?;
+    let inputs = Inputs {
+        template,
+        ..own_inputs
+    };
+    kept::remember(&places, (key, inputs), &record, change.is_written)?;
+    shared.execution.reporter.done(plan.name.as_str(), done(change));
+    Ok(shared.note_host(outline.place, plan, &record)?)
+}
+
+/// What was done, for a person.
+fn done(change: &HostChange) -> &'static str {
+    match (change.action, change.is_written) {
+        (Action::Reconfigure, _) => "changed where it lies; what was written to it stays",
+        _ => "its image stays as it is",
+    }
+}
+
+/// Writes the files beside the image, and puts what they are into `record`.
+fn write_beside(
+    shared: &Shared<'_>,
+    plan: &HostPlan,
+    places: &HostPlaces,
+    memory: Option<&Memory>,
+    record: &mut HostRecord<'_>,
+) -> Result<(), HostError> {
+    let mut finished = Finished::default();
+    let old = memory.and_then(|memory| memory.swap.clone());
+    let is_same = |old: &super::manifest::SwapRecord| {
+        Some(old.len_bytes) == plan.swap_len_bytes && places.swap_image().is_file()
+    };
+    record.swap = match old.filter(is_same) {
+        Some(old) => Some(old),
+        None => write_swap(shared, plan, places, &mut finished)?,
+    };
+    record.launch = write_launch(&plan.launch, places, &mut finished)?;
+    finished.persist()?;
+    Ok(shared.workspace.tidy_host(places, &record.file_names())?)
+}
+
+/// The digests of the guest's changed files as the host was baked; none for those of which nothing is known.
+fn remembered(plan: &HostPlan, memory: &Memory) -> Contents {
+    let wishes = memory.inputs.as_ref().map(|inputs| &inputs.wishes);
+    let content = |path: String| wishes.and_then(|wishes| wishes.get(&path)?.content);
+    plan.files
+        .iter()
+        .map(|file| content(file.path.to_string()))
+        .collect()
+}
+
+/// Resizes the host's own file system, and edits it.
+fn edit(
+    shared: &Shared<'_>,
+    outline: &Outline<'_>,
+    plan: &HostPlan,
+    places: &HostPlaces,
+    (change, old, new, now): (&HostChange, Option<&Inputs>, &Inputs, Timestamp),
+) -> Result<Contents, HostError> {
+    let image = places.root_image(plan.format);
+    let partition = plan.root_partition.map(|number| number.to_string());
+    let durability = shared.execution.durability;
+    let edited = change_image(&image, partition.as_deref(), now, durability, |fs| {
+        let failed = |action| move |source| HostError::FileSystem { action, source };
+        if let Some(len_bytes) = change.len_bytes {
+            let blocks = len_bytes / u64::from(fs.block_size().bytes()).max(1);
+            fs.resize(blocks).map_err(failed("resize"))?;
+        }
+        let edits = edits(shared, outline, fs, old, new)?;
+        apply(fs, &edits)?;
+        fs.commit().map_err(failed("write"))?;
+        let contents: Result<Contents, HostError> =
+            plan.files.iter().map(|file| digest_in_guest(fs, file)).collect();
+        Ok::<_, OfflineError>(contents?)
+    });
+    match edited {
+        Ok(edited) => Ok(edited.value),
+        Err(OfflineError::Edit(error)) => Err(error),
+        Err(error) => Err(HostError::Offline(Box::new(error))),
+    }
+}
+
+/// The edits of the guest in `fs`: what the project asks for now and did not before.
+fn edits(
+    shared: &Shared<'_>,
+    outline: &Outline<'_>,
+    fs: &Fs,
+    old: Option<&Inputs>,
+    new: &Inputs,
+) -> Result<EditList, HostError> {
+    let view = ExtView::new(fs);
+    let none = BTreeMap::new();
+    let old = old.map_or(&none, |old| &old.wishes);
+    let changed = changed_paths(old, &new.wishes);
+    let mut edits = EditList::new();
+    for edit in configured(shared, outline, &view)? {
+        let path = edit.path.to_string();
+        let is_unchanged = new.wishes.contains_key(&path) && !changed.contains(path.as_str());
+        // What a running machine has, such as its seeds and leases, is its own.
+        let is_its_own = edit.change == Change::Absent && !changed.contains(path.as_str());
+        if !is_unchanged && !is_its_own {
+            edits.push(edit);
+        }
+    }
+    let still: BTreeSet<&String> = new.wishes.keys().collect();
+    for (path, wish) in old.iter().filter(|(path, _)| !still.contains(path)) {
+        edits.extend(given_up(&view, &outline.source.view(), path, wish)?);
+    }
+    Ok(edits)
+}
+
+/// All that the project asks of the guest that `view` shows.
+fn configured(shared: &Shared<'_>, outline: &Outline<'_>, view: &ExtView<'_>) -> Result<EditList, HostError> {
+    let (plan, source) = (shared.plan, &outline.source);
+    let request = &plan.request;
+    let context = GuestContext {
+        now: source.now(),
+        root_file_system: source.root_file_system(),
+        root_names: &source.root_names(),
+        files: &FilesDirectory(request.files),
+        identity: &request.identity.key,
+        macs: &plan.numbers.macs,
+        addresses: &plan.numbers.addresses,
+    };
+    let mut configured = guest::configure(request.project, outline.host, view, &context)?;
+    if let Some(plugins) = request.plugins {
+        plugins.configure(outline.host.name.as_str(), view, &mut configured.edits)?;
+    }
+    Ok(configured.edits)
+}
+
+/// The edit that gives `path` back what the template has there, if it is still as the project wanted it.
+fn given_up(
+    view: &ExtView<'_>,
+    template: &ExtView<'_>,
+    path: &str,
+    wish: &Wish,
+) -> Result<Option<Edit>, HostError> {
+    let Ok(path) = GuestPath::new(path) else {
+        return Ok(None);
+    };
+    // What lies in a home directory belongs to a user, who stays; only keys to log in with do not.
+    if path.starts_with(&GuestPath::literal("/home")) && !path.to_string().contains("/.ssh/") {
+        return Ok(None);
+    }
+    let is_as_wanted = match (&wish.content, &wish.link) {
+        (Some(digest), _) => view
+            .read(&path)?
+            .is_some_and(|found| Sha256Digest::of(&found) == *digest),
+        (None, Some(link)) => view
+            .read_link(&path)?
+            .is_some_and(|found| found == link.as_bytes()),
+        (None, None) => false,
+    };
+    if !is_as_wanted {
+        return Ok(None);
+    }
+    let origin = Origin::implied("the project asks for it no more");
+    let Some(info) = template.info(&path)? else {
+        return Ok(Some(Edit::absent(path, origin)));
+    };
+    let attributes = Attributes::owned(info.mode, info.uid, info.gid);
+    Ok(match info.kind {
+        FileKind::Regular => template
+            .read(&path)?
+            .map(|content| Edit::file(path, content, attributes, origin)),
+        FileKind::Symlink => template
+            .read_link(&path)?
+            .map(|target| Edit::symlink(path, target, origin)),
+        _ => None,
+    })
+}
+
+/// What the image is now.
+fn image_record(plan: &HostPlan, places: &HostPlaces) -> Result<ImageRecord, HostError> {
+    let path = places.root_image(plan.format);
+    let file = File::open(&path).map_err(PathError::on("open", &path))?;
+    let len_bytes = file.metadata().map_err(PathError::on("read", &path))?.len();
+    let digest = Blake3Digest::of_reader(file).map_err(PathError::on("read", &path))?;
+    Ok(ImageRecord {
+        file: super::worker::relative(&path),
+        format: plan.format,
+        len_bytes,
+        digest: ImageDigest::Whole(digest),
+        changed_units: None,
+        backing: None,
+    })
+}

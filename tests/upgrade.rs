@@ -1,0 +1,301 @@
+//! Upgrades of projects whose machines are down: what happens to each host, and that nothing is lost that was written.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::support::bakery::Bakery;
+use crate::support::recovery::put;
+use crate::support::{ExtKind, e2fsck_clean, tool};
+
+/// Two hosts, with something of each kind.
+const BEFORE: &str = "\
+global { project farm }
+superclass common {
+    template small.ext4
+    size 56M
+    swap 4M
+    users { john }
+    nameserver 10.0.0.53
+    files { page.html /srv/page.html; banner /etc/banner }
+    startup { echo first }
+}
+host www1 { superclass common }
+host www2 { superclass common }
+";
+
+struct Desk {
+    bakery: Bakery,
+}
+
+impl Desk {
+    /// A place where the project has been baked, and both images have been written to.
+    fn used() -> Self {
+        let desk = Self {
+            bakery: Bakery::with_template(ExtKind::Ext4),
+        };
+        put(&desk.bakery.path("files/page.html"), b"a page\n");
+        put(&desk.bakery.path("files/banner"), b"a banner\n");
+        put(&desk.bakery.path("note"), b"precious\n");
+        desk.describe(BEFORE);
+        desk.succeeds(&["bake", "farm.mln"]);
+        for host in ["www1", "www2"] {
+            desk.writes(host, "/srv/precious");
+        }
+        desk
+    }
+
+    fn describe(&self, text: &str) {
+        put(&self.bakery.path("farm.mln"), text.as_bytes());
+    }
+
+    /// As a machine of `host` would.
+    fn writes(&self, host: &str, path: &str) {
+        let target = format!("{}:{path}", self.image(host).display());
+        self.succeeds(&["image", "cp", "note", &target]);
+    }
+
+    fn image(&self, host: &str) -> PathBuf {
+        self.bakery.baked("farm", &format!("{host}/root.img"))
+    }
+
+    fn command(&self, program: Command, arguments: &[&str]) -> Command {
+        let mut command = program;
+        command
+            .args(arguments)
+            .arg("-P")
+            .arg(self.bakery.path("projects"))
+            .arg("-T")
+            .arg(self.bakery.path("templates"))
+            .arg("-F")
+            .arg(self.bakery.path("files"))
+            .current_dir(self.bakery.path(""))
+            .env("HOME", self.bakery.path(""))
+            .env("MLN_RUNTIME_DIR", self.bakery.path("run"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let program = Command::new(env!("CARGO_BIN_EXE_mln-image"));
+        self.command(program, arguments).output().unwrap()
+    }
+
+    #[track_caller]
+    fn succeeds(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {complaint}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What `arguments`, which are refused, complain of.
+    #[track_caller]
+    fn refused(&self, arguments: &[&str]) -> String {
+        let manifest = self.bakery.manifest("farm");
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(self.bakery.manifest("farm") == manifest, "nothing is done");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// The file at `path` in the guest of `host`.
+    #[track_caller]
+    fn cat(&self, host: &str, path: &str) -> String {
+        let source = format!("{}:{path}", self.image(host).display());
+        self.succeeds(&["image", "cat", &source])
+    }
+
+    fn has(&self, host: &str, path: &str) -> bool {
+        let source = format!("{}:{path}", self.image(host).display());
+        self.run(&["image", "ls", &source]).status.success()
+    }
+}
+
+#[test]
+fn a_host_that_was_written_to_is_changed_where_it_lies() {
+    let desk = Desk::used();
+    desk.writes("www1", "/etc/banner");
+    desk.describe(
+        &BEFORE
+            .replace("size 56M", "size 72M")
+            .replace("users { john }", "users { john; jane }")
+            .replace("    nameserver 10.0.0.53\n", "")
+            .replace("    files { page.html /srv/page.html; banner /etc/banner }\n", "")
+            .replace("    startup { echo first }\n", "    startup { echo second }\n")
+            .replace("swap 4M", "swap 8M")
+            .replace("host www2", "host www3"),
+    );
+    let complaint = desk.refused(&["upgrade", "farm.mln"]);
+    assert!(
+        complaint.ends_with(
+            "error: www2: its image has been written to, and would go
+error: the project cannot be upgraded so; nothing was done
+hint: give --keep to lay its files aside, or --discard www2 to let them go
+"
+        ),
+        "{complaint}"
+    );
+    let answer = desk.succeeds(&["upgrade", "--keep", "farm.mln"]);
+    assert_eq!(answer, "upgraded farm: 1 changed in place, 1 new, 1 gone\n");
+    for host in ["www1", "www3"] {
+        e2fsck_clean(&desk.image(host));
+        assert_eq!(fs::metadata(desk.image(host)).unwrap().len(), 72 << 20);
+        assert!(desk.cat(host, "/etc/passwd").contains("\njane:x:1001:1001:"));
+        assert!(desk.cat(host, "/etc/mln/startup").ends_with("echo second\n"));
+        assert_eq!(
+            fs::metadata(desk.bakery.baked("farm", &format!("{host}/swap.img")))
+                .unwrap()
+                .len(),
+            8 << 20
+        );
+    }
+    assert_eq!(desk.cat("www1", "/srv/precious"), "precious\n");
+    // What is asked for no more goes, unless the machine has changed it.
+    assert!(!desk.has("www1", "/srv/page.html"));
+    assert_eq!(desk.cat("www1", "/etc/banner"), "precious\n");
+    assert!(!desk.has("www1", "/etc/resolv.conf"));
+    assert!(desk.bakery.baked("farm", ".removed/www2/root.img").is_file());
+    // The manifest speaks of the images as they are now.
+    assert!(
+        desk.succeeds(&["verify", "farm"])
+            .ends_with("files are as they were\n")
+    );
+    assert_eq!(
+        desk.succeeds(&["upgrade", "farm.mln"]),
+        "upgraded farm: 2 as before\n"
+    );
+    // What was carried over stays what cannot be made again, even where nobody has written to it since.
+    desk.describe(&BEFORE.replace("host www2 { superclass common }\n", ""));
+    let complaint = desk.refused(&["bake", "--replace", "farm.mln"]);
+    assert!(complaint.contains("would lose that: `www1`"), "{complaint}");
+}
+
+#[test]
+fn a_host_is_baked_anew_or_removed_only_when_asked() {
+    let desk = Desk::used();
+    desk.describe(
+        &BEFORE
+            .replace("host www2 { superclass common }\n", "")
+            .replace("first", "other"),
+    );
+    let answer = desk.succeeds(&["upgrade", "--discard", "www2", "--fresh", "www1", "farm.mln"]);
+    assert_eq!(answer, "upgraded farm: 1 baked anew, 1 gone\n");
+    assert!(!desk.has("www1", "/srv/precious"));
+    assert!(!desk.bakery.baked("farm", "www2").exists());
+    desk.writes("www1", "/srv/precious");
+    // A template that has changed is told, and no reason to lose anything.
+    let template = desk.bakery.template(ExtKind::Ext4);
+    let target = format!("{}:/etc/motd", template.display());
+    desk.succeeds(&["image", "cp", "note", &target]);
+    let plan = desk.succeeds(&["upgrade", "-n", "farm.mln"]);
+    assert_eq!(
+        plan,
+        "keep        www1
+            note: its template `small.ext4` has changed, but it stays with what it was made from: --fresh www1 \
+         makes it anew, without what was written
+"
+    );
+    let plan = desk.succeeds(&["upgrade", "-n", "--json", "--fresh", "www1", "farm.mln"]);
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    assert_eq!(
+        plan,
+        serde_json::json!({"hosts": [{
+            "host": "www1", "action": "rebake", "is_written": true, "is_up": false,
+            "reasons": ["it is asked for by --fresh"],
+        }]})
+    );
+}
+
+#[test]
+fn what_cannot_be_kept_is_refused_with_the_way_out() {
+    let desk = Desk::used();
+    let big = desk.bakery.path("big");
+    put(&big, &vec![7; 30 << 20]);
+    for host in ["www1", "www2"] {
+        let target = format!("{}:/srv/big", desk.image(host).display());
+        desk.succeeds(&["image", "cp", "big", &target]);
+    }
+    desk.describe(&BEFORE.replace("size 56M", "size 24M"));
+    let complaint = desk.refused(&["upgrade", "farm.mln"]);
+    let needed = complaint
+        .split("www1: what its image holds needs ")
+        .nth(1)
+        .unwrap();
+    let needed = needed.split(' ').next().unwrap();
+    assert!(
+        complaint.contains(&format!("hint: ask for `size {needed}` or more")),
+        "{complaint}"
+    );
+    desk.describe(&BEFORE.replace("size 56M", "size 48M"));
+    desk.succeeds(&["upgrade", "farm.mln"]);
+    e2fsck_clean(&desk.image("www1"));
+    assert_eq!(fs::metadata(desk.image("www1")).unwrap().len(), 48 << 20);
+    assert_eq!(desk.cat("www1", "/srv/precious"), "precious\n");
+    desk.describe(&BEFORE.replace("size 56M", "size 48M\n    format qcow2"));
+    let complaint = desk.refused(&["upgrade", "farm.mln"]);
+    assert!(
+        complaint.contains("error: www1: its image has been written to, and keeps its format\n"),
+        "{complaint}"
+    );
+    desk.describe(&BEFORE.replace("project farm", "project other"));
+    let output = desk.run(&["upgrade", "farm.mln"]);
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        complaint.starts_with("error: no project `other` has been baked in `"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn an_upgrade_killed_at_its_calls_leaves_the_old_image_or_the_new_and_the_next_completes() {
+    let desk = Desk::used();
+    let mut killed = 0;
+    for (round, (call, number)) in [
+        ("rename", 1),
+        ("rename", 2),
+        ("rename", 4),
+        ("unlink", 1),
+        ("unlink", 3),
+        ("pwrite64", 3),
+        ("fsync", 1),
+        ("fsync", 3),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let size = 57 + round;
+        desk.describe(
+            &BEFORE
+                .replace("size 56M", &format!("size {size}M"))
+                .replace("first", &format!("round {round}")),
+        );
+        let mut strace = tool("strace", "strace");
+        strace
+            .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+            .arg(format!("inject={call}:signal=KILL:when={number}"))
+            .arg(env!("CARGO_BIN_EXE_mln-image"));
+        let ended = desk
+            .command(strace, &["upgrade", "-j", "1", "farm.mln"])
+            .output()
+            .unwrap();
+        killed += usize::from(!ended.status.success());
+        for host in ["www1", "www2"] {
+            assert_eq!(desk.cat(host, "/srv/precious"), "precious\n", "{call} {number}");
+            e2fsck_clean(&desk.image(host));
+        }
+        // A bake does not take what is there for its own either.
+        let output = desk.run(&["bake", "--replace", "--fresh", "farm.mln"]);
+        assert_eq!(output.status.code(), Some(1), "{call} {number}: {output:?}");
+        desk.succeeds(&["upgrade", "farm.mln"]);
+        for host in ["www1", "www2"] {
+            assert_eq!(desk.cat(host, "/srv/precious"), "precious\n", "{call} {number}");
+            assert!(
+                desk.cat(host, "/etc/mln/startup")
+                    .ends_with(&format!("echo round {round}\n"))
+            );
+            e2fsck_clean(&desk.image(host));
+        }
+        desk.succeeds(&["verify", "farm"]);
+    }
+    assert!(killed >= 6, "only {killed} were killed");
+}
