@@ -1,4 +1,4 @@
-//! Hosts that a project has no more, but whose files are to be kept.
+//! What goes: a whole project, or hosts that it has no more but whose files are to be kept.
 
 use std::fs;
 
@@ -21,6 +21,17 @@ impl Workspace {
         let to = places.find(|place| !place.exists()).unwrap_or_default();
         self.unseal()?;
         fs::rename(from.directory(), &to).map_err(PathError::on("rename", from.directory()))?;
+        Ok(())
+    }
+
+    /// Removes the project with everything in its directory.
+    pub fn remove(self) -> Result<(), StoreError> {
+        // From here on the project is none, even if the rest does not go.
+        self.unseal()?;
+        let directory = self.places().directory();
+        fs::remove_dir_all(&directory).map_err(PathError::on("remove the directory", &directory))?;
+        let lock = self.places().lock();
+        fs::remove_file(&lock).map_err(PathError::on("remove", &lock))?;
         Ok(())
     }
 }

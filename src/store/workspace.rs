@@ -58,7 +58,7 @@ pub struct Workspace {
 /// The lock of a project. It is given up by name: the file alone would not do while a program that another thread is
 /// about to start still has it from us.
 #[derive(Debug)]
-struct ProjectLock(File);
+pub(super) struct ProjectLock(File);
 
 impl Drop for ProjectLock {
     fn drop(&mut self) {
@@ -163,17 +163,6 @@ impl Workspace {
         Ok(file.persist(durability)?)
     }
 
-    /// Removes the project with everything in its directory.
-    pub fn remove(self) -> Result<(), StoreError> {
-        // From here on the project is none, even if the rest does not go.
-        self.unseal()?;
-        let directory = self.places.directory();
-        fs::remove_dir_all(&directory).map_err(PathError::on("remove the directory", &directory))?;
-        let lock = self.places.lock();
-        fs::remove_file(&lock).map_err(PathError::on("remove", &lock))?;
-        Ok(())
-    }
-
     /// Declares the project whole: forces all its files to the disk if they shall survive a power cut, writes its own
     /// files, the manifest last, then removes the files of hosts that it no longer has. A file that is not ours keeps its
     /// directory. A project that is whole already, and the same, is not touched.
@@ -232,7 +221,7 @@ impl Workspace {
 }
 
 /// Takes the project's lock, or says that another process has it.
-fn take_lock(places: &ProjectPlaces) -> Result<ProjectLock, StoreError> {
+pub(super) fn take_lock(places: &ProjectPlaces) -> Result<ProjectLock, StoreError> {
     let path = places.lock();
     let file = OpenOptions::new()
         .create(true)
@@ -250,7 +239,7 @@ fn take_lock(places: &ProjectPlaces) -> Result<ProjectLock, StoreError> {
 }
 
 /// Forces everything that was written to the file system of `directory` to the disk.
-fn sync_file_system(directory: &Path) -> Result<(), PathError> {
+pub(super) fn sync_file_system(directory: &Path) -> Result<(), PathError> {
     let handle = File::open(directory).map_err(PathError::on("open", directory))?;
     syncfs(&handle).map_err(|errno| PathError::on("sync the file system of", directory)(errno.into()))
 }
