@@ -76,6 +76,11 @@ fn root_swap_and_mounts_follow_the_platform() {
          server:/home\t/home\tnfs\tro\t0\t0\n\
          # END mln-image\n"
     );
+    let made = after.changes_since(&guest);
+    for place in ["/srv/my data", "/cdrom"] {
+        assert!(made.contains(&format!("+ d0755 0:0 {place}\n")), "{made}");
+    }
+    assert!(!made.contains(" /home\n"), "it is there: {made}");
     assert!(findmnt(&after).contains(
         "SOURCE=\"/dev/xvdc\" TARGET=\"/srv/my data\" FSTYPE=\"ext4\" OPTIONS=\"noatime\" PASSNO=\"2\"\n"
     ));

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use mln_image::base::atomic::{self, Durability};
 use mln_image::guest::GuestWarning;
-use mln_image::project::{Host, Interface, InterfaceAddress, Renderer};
+use mln_image::project::{Host, Interface, InterfaceAddress, InterfaceAddress6, Renderer};
 
 use crate::support::debian::{baked, configured, debian};
 use crate::support::memory_guest::MemoryGuest;
@@ -104,6 +104,45 @@ fn interfaces_are_written_as_a_whole_and_ifup_understands_them() {
             "ip link set dev eth3 up 2>/dev/null || true",
         ]
     );
+}
+
+/// An IPv6 address that stands only among the further ones, and a gateway beside what routers announce.
+#[test]
+fn nothing_of_ipv6_is_lost_beside_other_ways_to_an_address() {
+    let gateway = || Some(of("fd00::fe".parse().unwrap()));
+    let further = || vec![of("fd00::2/64".parse().unwrap())];
+    let both = Interface {
+        addresses: further(),
+        gateway6: gateway(),
+        ..static_interface("eth0", "10.0.0.1")
+    };
+    let announced = Interface {
+        address6: Some(of(InterfaceAddress6::Auto)),
+        addresses: further(),
+        gateway6: gateway(),
+        ..interface("eth1")
+    };
+    let guest = baked(&project("p", []), &with(vec![both, announced]), &debian());
+    let text = guest.text("/etc/network/interfaces");
+    let (_, ours) = text.split_once("auto eth0\n").unwrap();
+    assert_eq!(
+        ours,
+        "iface eth0 inet static\n\
+         \taddress 10.0.0.1\n\
+         \tnetmask 255.255.255.0\n\
+         \tup ip addr add fd00::2/64 dev eth0\n\
+         \tup ip -6 route add default via fd00::fe dev eth0\n\
+         \n\
+         auto eth1\n\
+         iface eth1 inet6 auto\n\
+         \tup ip addr add fd00::2/64 dev eth1\n\
+         \tup ip -6 route add default via fd00::fe dev eth1\n"
+    );
+    let commands = ifup_commands(&guest);
+    for device in ["eth0", "eth1"] {
+        let wanted = format!("ip -6 route add default via fd00::fe dev {device}");
+        assert!(commands.contains(&wanted), "{commands:?}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::project::{DiskUse, ExtraMount, Host, Platform};
 
 use super::RootFileSystem;
 use super::error::GuestError;
-use super::target::Target;
+use super::target::{self, Target};
 use super::text::{with_block, words};
 
 /// How many disks a host may have: one for each letter of the alphabet.
@@ -38,7 +38,25 @@ pub(super) fn configure(
     edit.origins = dedup(origins);
     let mut edits = EditList::new();
     edits.push(edit);
+    edits.extend(mount_points(host, view)?);
     Ok(edits)
+}
+
+/// The directories that file systems are mounted on, where the template has none: most inits make none themselves.
+fn mount_points(host: &Host, view: &dyn GuestView) -> Result<Vec<Edit>, GuestError> {
+    let mut made = Vec::new();
+    for mount in host
+        .mounts
+        .iter()
+        .filter(|mount| mount.value.file_system != "swap")
+    {
+        let place = target::place(view, &mount.value.mount_point)?;
+        if !view.exists(&place)? {
+            let attributes = Attributes::owned(0o755, 0, 0);
+            made.push(Edit::directory(place, attributes, mount.origin.clone()));
+        }
+    }
+    Ok(made)
 }
 
 /// Gives a whole disk's root the name that it has everywhere; tells whether the template's own line for it is right.

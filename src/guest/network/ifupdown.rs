@@ -169,14 +169,20 @@ fn commands_after(link: &Link<'_>) -> String {
     let name = link.name;
     let mut text = String::new();
     let first4 = link.ipv4().next().filter(|_| !link.dhcp4);
-    let first6 = link
-        .ipv6()
-        .next()
-        .filter(|_| matches!(link.ipv6, Ipv6::Static) || first4.is_none() && !link.dhcp4);
+    let is_static6 = match link.ipv6 {
+        Ipv6::Static => true,
+        Ipv6::Unspoken => first4.is_none() && !link.dhcp4,
+        Ipv6::Auto | Ipv6::Dhcp => false,
+    };
+    let first6 = link.ipv6().next().filter(|_| is_static6);
     for net in &link.addresses {
         if Some(net) != first4 && Some(net) != first6 {
             let _infallible = writeln!(text, "\tup ip addr add {net} dev {name}");
         }
+    }
+    // The stanza for IPv6 has the gateway with a fixed address only.
+    if let Some(gateway) = link.gateway6.filter(|_| first6.is_none()) {
+        let _infallible = writeln!(text, "\tup ip -6 route add default via {gateway} dev {name}");
     }
     for route in &link.routes {
         let six = if matches!(route.gateway, IpAddr::V6(_)) {

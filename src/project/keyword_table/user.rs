@@ -22,7 +22,7 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         User,
         "system",
         V::Flag,
-        "an account of a service: a number below those of people, no home made",
+        "an account of a service: a number below those of people, and no home unless `home` names one",
     )
     .or("off"),
     here(User, "locked", V::Flag, "nobody logs in by the password").or("off"),
