@@ -77,6 +77,7 @@ mod plugin_autoenum;
 mod plugin_bundled;
 mod plugin_docs;
 mod plugin_sandbox;
+mod project_archives;
 mod server_setup;
 mod show_values;
 mod support;

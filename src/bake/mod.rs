@@ -11,6 +11,7 @@
 //! ```
 
 mod apply;
+mod archive;
 mod carry_over;
 mod changes;
 mod closing;
@@ -53,6 +54,7 @@ mod wanted;
 mod worker;
 mod written;
 
+pub use archive::{ArchiveError, Packed, Unpacked, pack, unpack};
 pub use changes::{Action, HostChange, Obstacle, Upgrade, changes};
 pub use diff::{FileDiff, diff};
 pub use error::{BakeError, HostError, HostFailure};

@@ -122,6 +122,11 @@ impl ProjectPlaces {
         self.root.join(format!(".{}.lock", self.name))
     }
 
+    /// The directory in which the project is made while it is brought in from elsewhere.
+    pub(super) fn staging_root(&self) -> PathBuf {
+        self.root.join(format!(".{}.importing", self.name))
+    }
+
     /// The directory of files that several hosts' images lie over.
     pub(super) fn backings(&self) -> PathBuf {
         self.directory().join(BACKINGS)

@@ -20,10 +20,12 @@
 mod aside;
 mod backings;
 mod error;
+mod incoming;
 mod layout;
 mod present;
 mod workspace;
 
 pub use error::StoreError;
+pub use incoming::Incoming;
 pub use layout::{HostPlaces, ProjectPlaces, Projects};
 pub use workspace::{Existing, Finish, Workspace};

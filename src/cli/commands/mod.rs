@@ -9,6 +9,7 @@ mod export;
 mod fmt;
 mod graph;
 mod image;
+mod import;
 mod launch;
 mod list;
 mod making;
@@ -47,7 +48,9 @@ pub(crate) enum Command {
     Explain(explain::Args),
     Graph(graph::Args),
     Image(image::Args),
+    #[command(visible_alias = "save")]
     Export(export::Args),
+    Import(import::Args),
     Verify(verify::Args),
     Manifest(manifest::Args),
     List(list::Args),
@@ -96,6 +99,7 @@ pub(crate) fn run(command: Command, context: &Context<'_>) -> Result<(), Command
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Image(arguments) => image::run(&arguments, context),
         Command::Export(arguments) => export::run(&arguments, context),
+        Command::Import(arguments) => import::run(&arguments, context),
         Command::Verify(arguments) => verify::run(&arguments, context),
         Command::Manifest(arguments) => manifest::run(&arguments, context),
         Command::List(arguments) => list::run(&arguments, context),
