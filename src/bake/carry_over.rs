@@ -184,7 +184,7 @@ fn configured(shared: &Shared<'_>, outline: &Outline<'_>, view: &ExtView<'_>) ->
     let context = GuestContext {
         now: source.now(),
         root_file_system: source.root_file_system(),
-        root_names: &source.root_names(),
+        root_names: &source.root_names(outline.host.platform.value.root_device()),
         files: &FilesDirectory(request.files),
         identity: &request.identity.key,
         macs: &plan.numbers.macs,

@@ -30,8 +30,8 @@ pub(super) fn of(
     edits: &EditList,
 ) -> Result<Option<Uuid>, ViewError> {
     let fs = source.fs();
-    // Whoever starts a whole disk finds its root by what stands inside.
-    let is_plain = source.root().partition().is_none() && fs.can_change_uuid();
+    // Whoever starts a whole disk of others finds its root by what stands inside.
+    let is_plain = source.is_bare() && fs.can_change_uuid();
     if host.identity.value != IdentityChoice::Own || !is_plain {
         return Ok(None);
     }

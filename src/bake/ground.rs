@@ -78,7 +78,7 @@ impl Ground {
             backing: prepared.backing.clone(),
             record: None,
         };
-        if shape.len_bytes != source.template().len_bytes() && shape.format == ImageFormat::UmlCow {
+        if shape.len_bytes != source.len_bytes() && shape.format == ImageFormat::UmlCow {
             ground.lie_over_copy(shared, source, prepared, shape)?;
         }
         Ok(ground)
@@ -148,7 +148,7 @@ fn resized(
     shape: Shape,
 ) -> Result<(Arc<dyn BlockDevice>, Fs), HostError> {
     let failed = |action| move |source| HostError::FileSystem { action, source };
-    let (device, len_bytes) = match shape.len_bytes.cmp(&source.template().len_bytes()) {
+    let (device, len_bytes) = match shape.len_bytes.cmp(&source.len_bytes()) {
         Ordering::Greater => source.root().grow(overlay, shape.len_bytes)?,
         Ordering::Less => (source.root().on(overlay)?, shape.len_bytes),
         Ordering::Equal => {

@@ -12,7 +12,6 @@ use super::template::Source;
 use super::worker::{Made, Order, Shared, bake_batch};
 use crate::base::ByteSize;
 use crate::base::report::Reporter;
-use crate::project::ImageFormat;
 
 /// How many hosts of one template are written side by side, at the most: more would gain little, and each holds its
 /// plan and its changes in memory.
@@ -63,7 +62,7 @@ pub(super) fn bake_group(shared: &Shared<'_>, group: &Group<'_>) -> Vec<HostFail
         .len()
         .div_ceil(rayon::current_num_threads())
         .clamp(1, BATCH_HOSTS);
-    if group.shape.format == ImageFormat::Raw {
+    if !group.shape.format.is_delta() {
         shared.writer.announce(group.orders.len().div_ceil(size));
     }
     group

@@ -119,7 +119,7 @@ pub(super) fn plan_host(
     let context = GuestContext {
         now: source.now(),
         root_file_system: source.root_file_system(),
-        root_names: &source.root_names(),
+        root_names: &source.root_names(host.platform.value.root_device()),
         files: &files,
         identity: &request.identity.key,
         macs: &numbers.macs,
@@ -169,7 +169,7 @@ pub(super) fn plan_host(
 }
 
 /// The format of the root image of `host`.
-fn format_of(request: &Request<'_>, host: &Host) -> ImageFormat {
+pub(super) fn format_of(request: &Request<'_>, host: &Host) -> ImageFormat {
     let own = host.format.as_ref().map(|format| format.value);
     request.format.or(own).unwrap_or_default()
 }
@@ -177,7 +177,7 @@ fn format_of(request: &Request<'_>, host: &Host) -> ImageFormat {
 /// What a person should know if what runs `host` does not read `format`.
 fn unfit_format(host: &Host, format: ImageFormat) -> Option<String> {
     let is_fit = match (host.platform.value, format) {
-        (_, ImageFormat::Raw) => true,
+        (_, ImageFormat::Raw | ImageFormat::Gpt) => true,
         (Platform::Uml, format) => format == ImageFormat::UmlCow,
         (_, format) => format == ImageFormat::Qcow2,
     };
@@ -203,7 +203,7 @@ pub(super) fn domain(
         root_partition: source.root().partition().map(|partition| partition.number),
         macs: Some(Arc::clone(&numbers.macs)),
         root_image: format.root_image().to_owned(),
-        root_format: format,
+        root_format: format.of_file(),
         ..request.launch.clone()
     };
     Ok(launch::specify(request.project, host, &settings)?)

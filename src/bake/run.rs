@@ -25,7 +25,7 @@ use super::worker::{Order, Shared};
 use crate::base::atomic::Durability;
 use crate::base::report::Reporter;
 use crate::image::RawWriter;
-use crate::project::{HostName, ImageFormat};
+use crate::project::HostName;
 use crate::store::{Existing, Projects, Workspace};
 
 /// How a plan is carried out.
@@ -262,9 +262,7 @@ fn prepare_all<'a>(
 
 /// Hashes the templates while the first images are being written: that work waits for the disk, this for nothing.
 fn hash_ahead<'scope>(scope: &'scope thread::Scope<'scope, '_>, groups: &[Group<'scope>]) {
-    let copied = groups
-        .iter()
-        .filter(|group| group.shape.format == ImageFormat::Raw);
+    let copied = groups.iter().filter(|group| !group.shape.format.is_delta());
     let bases: BTreeMap<&str, &Prepared> = copied.map(|group| (group.source.key(), group.prepared)).collect();
     for prepared in bases.into_values() {
         let builder = thread::Builder::new().name("hash".to_owned());

@@ -34,7 +34,7 @@ pub(super) fn image_len(
     source: &Source,
     needed: Needed,
 ) -> Result<ImageLen, HostError> {
-    let template_bytes = source.template().len_bytes();
+    let template_bytes = source.len_bytes();
     let block_bytes = u64::from(source.fs().block_size().bytes());
     let can_shrink = source.root().partition().is_none();
     let wished = match request.value {

@@ -9,11 +9,12 @@ use super::guest_view::{ExtView, Known};
 use super::manifest::TemplateRecord;
 use crate::base::Timestamp;
 use crate::base::digest::Sha256Digest;
-use crate::block::{BlockDevice as _, Cached, Delta, FileDevice, Overlay, redo};
-use crate::disk::{DiskError, Root, find_root};
+use crate::block::{BlockDevice as _, Cached, Delta, Overlay, Shifted, redo};
+use crate::disk::{Content, DiskError, FRAME_BYTES, Root, find_root, frame, probe};
 use crate::ext::{ExtError, Fs, RecoveryReport};
 use crate::guest::RootFileSystem;
 use crate::image::{BaseImage, Ranges};
+use crate::project::RootDevice;
 use crate::template::{Store, Template};
 
 /// How many units of a template's metadata are kept in memory: 4 MiB.
@@ -25,7 +26,9 @@ pub(super) struct Source {
     /// What it is called among a plan's sources.
     key: String,
     template: Template,
-    device: Arc<FileDevice>,
+    device: Shifted,
+    /// Whether the template is one file system, whatever is made around it.
+    is_bare: bool,
     root: Root,
     fs: Fs,
     now: Timestamp,
@@ -39,16 +42,18 @@ pub(super) struct Source {
 
 impl Source {
     /// Finds and opens the template that a project calls `name`. Edits get the time `now`, or else that of the
-    /// template's own last change. `partition` names the root of a whole disk.
+    /// template's own last change. `partition` names the root of a whole disk; a bare file system is put into one if
+    /// `is_framed`.
     pub(super) fn open(
         key: String,
         store: &Store,
         name: &str,
         partition: Option<&str>,
+        is_framed: bool,
         now: Option<Timestamp>,
     ) -> Result<Self, HostError> {
         let template = store.find(name)?;
-        let device = Arc::new(template.device()?);
+        let file = Arc::new(template.device()?);
         if redo::has_redo(template.path()) {
             return Err(HostError::Interrupted {
                 path: template.path().to_path_buf(),
@@ -60,28 +65,37 @@ impl Source {
             path: template.path().to_path_buf(),
             source,
         };
-        let root = find_root(&*device, choice).map_err(on_disk)?;
-        let root_device = root.on(device.clone()).map_err(on_disk)?;
         let failed = |source: ExtError| HostError::TemplateFileSystem {
             path: template.path().to_path_buf(),
             source,
         };
+        let is_bare = matches!(probe(&*file).map_err(on_disk)?, Content::Bare);
+        let is_framed = is_framed && is_bare;
+        let device = Shifted::new(file.clone(), if is_framed { FRAME_BYTES } else { 0 });
+        let overlay = Arc::new(Overlay::new(Arc::new(device.clone())));
+        if is_framed {
+            let uuid = Uuid::from_bytes(Fs::open(file.clone()).map_err(failed)?.superblock().uuid());
+            let id = |what: &str| Uuid::new_v5(&uuid, what.as_bytes());
+            frame(&*overlay, file.len_bytes(), id("disk"), id("root")).map_err(on_disk)?;
+        }
+        let root = find_root(&*overlay, choice).map_err(on_disk)?;
+        let root_device = root.on(overlay.clone()).map_err(on_disk)?;
         let last_write = Fs::open(root_device).map_err(failed)?.superblock().wtime();
         let now = now.unwrap_or(last_write);
-        let overlay = Arc::new(Overlay::new(device.clone()));
         let recovering = root.on(overlay.clone()).map_err(on_disk)?;
         let (fs, report) = Fs::recover(recovering, now).map_err(failed)?;
         drop(fs);
         let overlay =
             Arc::into_inner(overlay).expect("the file system alone shared the overlay, and is gone");
         let recovery = overlay.finish()?;
-        let cached = Arc::new(Cached::new(device.clone(), CACHED_UNITS));
+        let cached = Arc::new(Cached::new(Arc::new(device.clone()), CACHED_UNITS));
         let recovered = Arc::new(Overlay::with_changes(cached, &recovery));
         let fs = Fs::open_for_edit(root.on(recovered).map_err(on_disk)?, now).map_err(failed)?;
         Ok(Self {
             key,
             template,
             device,
+            is_bare,
             root,
             fs,
             now,
@@ -162,14 +176,24 @@ impl Source {
         &self.template
     }
 
-    /// Where in the template the root file system lies.
+    /// How long an image is that is as long as the template: a disk around it is longer.
+    pub(super) fn len_bytes(&self) -> u64 {
+        self.recovery.len_bytes()
+    }
+
+    /// Whether the template is one file system, whatever is made around it.
+    pub(super) fn is_bare(&self) -> bool {
+        self.is_bare
+    }
+
+    /// Where in an image the root file system lies.
     pub(super) fn root(&self) -> &Root {
         &self.root
     }
 
     /// How long the root file system may be in an image of `image_len_bytes`.
     pub(super) fn root_len_bytes(&self, image_len_bytes: u64) -> Result<u64, HostError> {
-        if self.root.partition().is_some() && image_len_bytes <= self.template.len_bytes() {
+        if self.root.partition().is_some() && image_len_bytes <= self.len_bytes() {
             return Ok(self.fs.superblock().len_bytes());
         }
         Ok(self.root.grown_len_bytes(image_len_bytes)?)
@@ -210,11 +234,14 @@ impl Source {
     }
 
     /// What a whole disk's root may be called in its table of file systems, the surest name first; nothing where the
-    /// template is no whole disk.
-    pub(super) fn root_names(&self) -> Vec<String> {
+    /// template is no whole disk. In one that is made around it, the root is called by its device, as it is without.
+    pub(super) fn root_names(&self, devices: RootDevice) -> Vec<String> {
         let Some(partition) = self.root.partition() else {
             return Vec::new();
         };
+        if self.is_bare {
+            return vec![format!("{}{}", devices.disk(0), partition.number)];
+        }
         let uuid = Uuid::from_bytes(self.fs.superblock().uuid());
         let mut names = vec![format!("UUID={uuid}"), format!("PARTUUID={}", partition.partuuid)];
         names.push(format!("/dev/disk/by-uuid/{uuid}"));

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::error::HostFailure;
+use super::host_plan::format_of;
 use super::plan::Request;
 use super::template::Source;
-use crate::project::Host;
+use crate::project::{Host, ImageFormat};
 
 /// What a host is made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +16,8 @@ pub(super) struct Wanted<'a> {
     template: &'a str,
     /// The root partition, where the project names it.
     partition: Option<&'a str>,
+    /// Whether a bare file system is to be put into a disk.
+    is_framed: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -23,13 +26,15 @@ impl<'a> Wanted<'a> {
         Self {
             template: request.substitutions.get(wanted).unwrap_or(wanted),
             partition: host.root_partition.as_ref().map(|partition| &*partition.value),
+            is_framed: format_of(request, host) == ImageFormat::Gpt,
         }
     }
 
-    /// One text for each template and partition; the template's name where no partition is named.
+    /// One text for each template, partition and way; the template's name where nothing more is wanted.
     pub(super) fn key(&self) -> String {
         let partition = self.partition.map(|partition| format!(", partition {partition}"));
-        self.template.to_owned() + &partition.unwrap_or_default()
+        let frame = if self.is_framed { ", as a disk" } else { "" };
+        self.template.to_owned() + &partition.unwrap_or_default() + frame
     }
 }
 
@@ -52,6 +57,7 @@ pub(super) fn open_sources(
             request.templates,
             wanted.template,
             wanted.partition,
+            wanted.is_framed,
             request.now,
         );
         match opened {

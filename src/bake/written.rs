@@ -65,7 +65,7 @@ pub(super) fn record(
             .map_err(PathError::on("read back", path))
     };
     let digest = match plan.format {
-        ImageFormat::Raw => {
+        ImageFormat::Raw | ImageFormat::Gpt => {
             let digest = base.digest(&host.delta)?;
             if shared.execution.verify == Verify::Full {
                 verify::compare(path, digest)?;

@@ -29,7 +29,7 @@ impl Sha256Digest {
     /// The digest of everything that `reader` yields.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
         let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 20];
+        let mut buffer = vec![0; 1 << 16];
         loop {
             match reader.read(&mut buffer)? {
                 0 => return Ok(Self(hasher.finalize().into())),

@@ -31,6 +31,7 @@ mod lock;
 mod memory;
 mod overlay;
 pub mod redo;
+mod shifted;
 mod slice;
 mod unit;
 
@@ -45,6 +46,7 @@ pub use lock::{LockError, lock_for_edit, lock_for_reading};
 pub use memory::MemoryDevice;
 pub use overlay::Overlay;
 pub use redo::RedoError;
+pub use shifted::Shifted;
 pub use slice::Slice;
 pub(crate) use slice::zero;
 pub use unit::{UNIT_BYTES, is_zero};

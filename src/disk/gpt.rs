@@ -2,6 +2,7 @@
 //! (<https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html>).
 
 use std::io::{Seek as _, SeekFrom};
+use std::ops::Range;
 
 use gptman::{GPT, GPTHeader, GPTPartitionEntry};
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 use super::cursor::DeviceCursor;
 use super::error::DiskError;
-use super::kind::PartitionKind;
+use super::kind::{LINUX, PartitionKind};
 use super::mbr;
 use super::signature::Holds;
 use super::table::{Partition, Table, TableKind};
@@ -89,6 +90,30 @@ pub(super) fn read(
         id: Uuid::from_bytes_le(gpt.header.disk_guid).to_string(),
         partitions,
     })
+}
+
+/// Makes a table with one partition, of Linux, that has the bytes of `range`: whole sectors of 512 bytes.
+pub(super) fn create(
+    device: &dyn BlockDevice,
+    range: Range<u64>,
+    disk_id: Uuid,
+    partition_id: Uuid,
+) -> Result<(), DiskError> {
+    let [sector_bytes, _] = SECTORS_BYTES;
+    let sector = |offset: u64| offset.checked_div(sector_bytes).unwrap_or_default();
+    let mut cursor = DeviceCursor::new(device);
+    let mut gpt = GPT::new_from(&mut cursor, sector_bytes, disk_id.to_bytes_le()).map_err(failed)?;
+    let mut entry = GPTPartitionEntry::empty();
+    entry.partition_type_guid = LINUX.to_bytes_le();
+    entry.unique_partition_guid = partition_id.to_bytes_le();
+    entry.starting_lba = sector(range.start);
+    entry.ending_lba = sector(range.end).saturating_sub(1);
+    entry.partition_name = "root".into();
+    for (_, slot) in gpt.iter_mut().filter(|(number, _)| *number == 1) {
+        slot.clone_from(&entry);
+    }
+    gpt.write_into(&mut cursor).map_err(failed)?;
+    GPT::write_protective_mbr_into(&mut cursor, sector_bytes).map_err(failed)
 }
 
 /// Where the last partition of a disk of `disk_len_bytes` may end.

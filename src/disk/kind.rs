@@ -17,7 +17,8 @@ pub enum PartitionKind {
 pub(super) const ROOT_X86_64: Uuid = uuid!("4f68bce3-e8cd-4db1-96e7-fbcaf984b709");
 
 const ESP: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
-const LINUX: Uuid = uuid!("0fc63daf-8483-4772-8e79-3d69d8477de4");
+/// A file system of Linux.
+pub(super) const LINUX: Uuid = uuid!("0fc63daf-8483-4772-8e79-3d69d8477de4");
 
 /// The types of Linux roots, one for each architecture that the specification knows and guests are likely to have.
 const ROOTS: [(Uuid, &str); 8] = [

@@ -23,6 +23,7 @@
 mod choose;
 mod cursor;
 mod error;
+mod frame;
 mod gpt;
 mod kind;
 mod mbr;
@@ -32,6 +33,7 @@ mod signature;
 mod table;
 
 pub use error::DiskError;
+pub use frame::{FRAME_BYTES, frame};
 pub use kind::PartitionKind;
 pub use probe::{Content, probe};
 pub use root::{Root, find_root};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
@@ -14,14 +14,14 @@ use super::error::ImageError;
 use super::ranges::{Ranges, whole_units};
 use super::scan;
 use crate::base::PathError;
-use crate::block::{BlockDevice, Delta, DeviceError, FileDevice};
+use crate::block::{BlockDevice, Delta, DeviceError, FileDevice, Shifted};
 
 /// A template file as the common base of every host's image.
 ///
 /// What the template's file system does not use reads as zero here, so that no deleted file of the template reaches
 /// a guest, and an image's bytes do not depend on how it was copied.
 pub struct BaseImage {
-    device: Arc<FileDevice>,
+    device: Shifted,
     /// What reads as zero whatever the file holds.
     free: Ranges,
     /// What the host's file system stores; the rest of the file are holes.
@@ -35,14 +35,21 @@ impl BaseImage {
     /// Takes the template as the base of images that do not copy it: nothing of it is read.
     ///
     /// `used` are the bytes that the template's file system uses; all others are free.
-    pub fn new(device: Arc<FileDevice>, used: &Ranges) -> Result<Self, ImageError> {
+    pub fn new(device: impl Into<Shifted>, used: &Ranges) -> Result<Self, ImageError> {
+        let device = device.into();
         let len_bytes = device.len_bytes();
-        let allocated = allocated(device.file(), len_bytes).map_err(|errno| DeviceError::Io {
+        let before_bytes = device.before_bytes();
+        let in_file = len_bytes.saturating_sub(before_bytes);
+        let allocated = allocated(device.file(), in_file).map_err(|errno| DeviceError::Io {
             operation: "read",
             offset_bytes: 0,
-            len_bytes,
+            len_bytes: in_file,
             source: errno.into(),
         })?;
+        let shifted = |range: Range<u64>| {
+            range.start.saturating_add(before_bytes)..range.end.saturating_add(before_bytes)
+        };
+        let allocated = Ranges::from_unsorted(allocated.iter().map(shifted));
         let stored = allocated.intersection(used);
         Ok(Self {
             device,
@@ -55,15 +62,20 @@ impl BaseImage {
 
     /// The same for images that are copies: reads the whole template once, in the current thread pool, to find out what
     /// of it holds data.
-    pub fn scan(device: Arc<FileDevice>, used: &Ranges) -> Result<Self, ImageError> {
+    pub fn scan(device: impl Into<Shifted>, used: &Ranges) -> Result<Self, ImageError> {
         let mut base = Self::new(device, used)?;
         base.data = scan::data(&base)?;
         Ok(base)
     }
 
     /// Takes the file as it is, all of it in use: for a copy of an image that differs in little from the original.
-    pub fn as_it_is(device: Arc<FileDevice>) -> Result<Self, ImageError> {
+    pub fn as_it_is(device: impl Into<Shifted>) -> Result<Self, ImageError> {
         Self::new(device, &Ranges::whole(u64::MAX))
+    }
+
+    /// Whether the file is the base from its first byte on.
+    pub(super) fn is_the_file(&self) -> bool {
+        self.device.before_bytes() == 0
     }
 
     /// The template's open file.

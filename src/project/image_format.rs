@@ -7,7 +7,7 @@ use super::values::Values;
 use crate::base::Sourced;
 
 /// The words of the keyword `format`: image formats, and what a later dialect of the language meant by it.
-pub(super) const IMAGE_FORMATS: &[&str] = &["raw", "qcow2", "uml-cow", "ext2", "ext3", "ext4"];
+pub(super) const IMAGE_FORMATS: &[&str] = &["raw", "gpt", "qcow2", "uml-cow", "ext2", "ext3", "ext4"];
 
 /// The format of a root image.
 #[derive(
@@ -18,6 +18,8 @@ pub enum ImageFormat {
     /// The disk, byte for byte, with holes.
     #[default]
     Raw,
+    /// The same, a bare file system being put into a disk with a GPT.
+    Gpt,
     /// QEMU's format, over the template.
     Qcow2,
     /// User-Mode Linux's copy-on-write format, over the template or a longer copy of it.
@@ -26,12 +28,13 @@ pub enum ImageFormat {
 
 impl ImageFormat {
     /// Every format.
-    pub const ALL: [Self; 3] = [Self::Raw, Self::Qcow2, Self::UmlCow];
+    pub const ALL: [Self; 4] = [Self::Raw, Self::Gpt, Self::Qcow2, Self::UmlCow];
 
     /// What projects and manifests call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",
+            Self::Gpt => "gpt",
             Self::Qcow2 => "qcow2",
             Self::UmlCow => "uml-cow",
         }
@@ -45,7 +48,7 @@ impl ImageFormat {
     /// The name of a root image of this format in its host's directory.
     pub fn root_image(self) -> &'static str {
         match self {
-            Self::Raw => "root.img",
+            Self::Raw | Self::Gpt => "root.img",
             Self::Qcow2 => "root.qcow2",
             Self::UmlCow => "root.cow",
         }
@@ -53,7 +56,16 @@ impl ImageFormat {
 
     /// Whether an image is only what differs from its template.
     pub fn is_delta(self) -> bool {
-        self != Self::Raw
+        matches!(self, Self::Qcow2 | Self::UmlCow)
+    }
+
+    /// What kind of file it is for the program that starts a machine from it.
+    #[must_use]
+    pub fn of_file(self) -> Self {
+        match self {
+            Self::Gpt => Self::Raw,
+            other => other,
+        }
     }
 }
 

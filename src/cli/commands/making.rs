@@ -49,6 +49,8 @@ pub(crate) struct MakingArgs {
 enum FormatArg {
     /// The disk, byte for byte, with holes
     Raw,
+    /// The same, a bare file system being put into a disk with a GPT
+    Gpt,
     /// QEMU's format, over the template
     Qcow2,
     /// User-Mode Linux's copy-on-write format, over the template
@@ -59,6 +61,7 @@ impl From<FormatArg> for ImageFormat {
     fn from(argument: FormatArg) -> Self {
         match argument {
             FormatArg::Raw => Self::Raw,
+            FormatArg::Gpt => Self::Gpt,
             FormatArg::Qcow2 => Self::Qcow2,
             FormatArg::UmlCow => Self::UmlCow,
         }

@@ -169,7 +169,7 @@ impl RawWriter {
 
     /// Makes the file a clone of the base if the file system can.
     fn clone_base(&self, target: &Target<'_>) -> Result<bool, ImageError> {
-        if self.cannot_clone.load(Ordering::Relaxed) {
+        if self.cannot_clone.load(Ordering::Relaxed) || !target.base.is_the_file() {
             return Ok(false);
         }
         match ioctl_ficlone(target.file, target.base.file()) {

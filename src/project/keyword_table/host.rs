@@ -189,7 +189,8 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         Host,
         "format",
         V::Choice(IMAGE_FORMATS),
-        "the format of the root image; a type of file system, as in a later dialect, is taken from the template",
+        "the format of the root image; `gpt` puts a bare file system into a disk with a partition table; a type of file \
+         system, as in a later dialect, is taken from the template",
     )
     .or("raw")
     .example("format qcow2"),
