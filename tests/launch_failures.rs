@@ -237,3 +237,51 @@ fn a_launch_that_is_interrupted_takes_back_what_it_started() {
     lab.assert_nothing_left();
     assert!(find(&lab.path("home/projects"), "launch.json").exists());
 }
+
+#[test]
+fn a_second_launch_is_refused_and_one_that_was_killed_outright_is_taken_up_by_the_next() {
+    let lab = two_machines();
+    let mut launch = lab.program(&["launch", "lab"]);
+    let mut launch = launch
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !lab.runtime().join("b/console").exists() {
+        assert!(Instant::now() < deadline, "nothing was started");
+        sleep(Duration::from_millis(20));
+    }
+    // The first still waits for its machines. Held still, so that it does so for as long as is needed here.
+    let signal = |name: &str| {
+        let killed = lab
+            .command("kill")
+            .args([name, &launch.id().to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+    };
+    signal("-STOP");
+    let second = lab.run(&["launch", "lab"]);
+    assert_eq!(
+        (second.code, &*second.stdout, &*second.stderr),
+        (
+            Some(1),
+            "",
+            "error: another process is starting or stopping project `lab`\n"
+        )
+    );
+    signal("-KILL");
+    assert!(!launch.wait().unwrap().success());
+    let launched = lab.run(&["launch", "lab"]);
+    assert_eq!(
+        (launched.code, &*launched.stdout),
+        (Some(0), "launched lab: 2 hosts\n"),
+        "{launched:?}"
+    );
+    assert_eq!(
+        lab.run(&["status", "lab"]).stdout,
+        "lab host a up\nlab host b up\nlab switch lan up\n"
+    );
+    assert_eq!(lab.run(&["stop", "lab"]).code, Some(0));
+    lab.assert_nothing_left();
+}

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use mln_image::base::{ByteSize, GuestPath};
-use mln_image::launch::{DomainSpec, LaunchFile, LaunchSettings, files, specify};
+use mln_image::launch::{DomainSpec, Firmware, LaunchFile, LaunchSettings, files, specify};
 use mln_image::project::{ExtraMount, Host, InterfaceAddress, Platform, Project, Switch, Terminal};
 
 use crate::support::project::{at, host, interface, of, project};
@@ -328,4 +328,35 @@ fn qemu_starts_with_disks_switch_and_a_monitor_of_pipes() {
             "www1.webfarm is not running\n"
         );
     }
+}
+
+#[test]
+fn qemu_leaves_a_disk_that_can_start_itself_to_its_firmware() {
+    let start = |firmware, kernel: Option<&str>| {
+        let mut host = www1(Platform::Qemu, Terminal::Log);
+        host.interfaces.clear();
+        host.kernel = kernel.map(|kernel| of(kernel.to_owned()));
+        let settings = LaunchSettings {
+            root_partition: Some(1),
+            firmware,
+            ..LaunchSettings::new(PathBuf::from("/srv/www1"))
+        };
+        let spec = specify(&project("webfarm", [host.clone()]), &host, &settings).unwrap();
+        script(&files(&spec), "start").replace(" \\\n    ", " ")
+    };
+    let bios = start(Some(Firmware::Bios), None);
+    assert!(!bios.contains("-kernel") && !bios.contains("-bios"), "{bios}");
+    let uefi = start(Some(Firmware::Uefi), None);
+    assert!(
+        !uefi.contains("-kernel") && uefi.contains(" -bios /usr/share/ovmf/OVMF.fd "),
+        "{uefi}"
+    );
+    // A kernel that the project names goes before; a disk of which nothing is known needs the server's.
+    let own = start(Some(Firmware::Uefi), Some("/boot/own"));
+    assert!(
+        own.contains(" -kernel /boot/own ") && !own.contains("-bios"),
+        "{own}"
+    );
+    assert!(own.contains("root=/dev/vda1"), "{own}");
+    assert!(start(None, None).contains(" -kernel /vmlinuz "));
 }

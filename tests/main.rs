@@ -69,6 +69,7 @@ mod language_reference;
 mod launch_failures;
 mod launch_scripts;
 mod launch_services;
+mod launch_taps;
 mod launch_uml;
 mod launch_xen;
 mod layering;

@@ -18,9 +18,10 @@ use super::size::image_len;
 use super::template::Source;
 use super::told::Told;
 use crate::base::{FileKind, GuestPath, Origin};
+use crate::disk::Table;
 use crate::edit::{Change, Content, EditList, EditedView, Effect, GuestView as _, effective};
 use crate::guest::{self, GuestContext, GuestIdentity};
-use crate::launch::{self, DomainSpec, LaunchFile, LaunchSettings};
+use crate::launch::{self, DomainSpec, Firmware, LaunchFile, LaunchSettings};
 use crate::project::{Host, HostName, ImageFormat, Platform};
 
 /// How many of the project lines that asked for a change a plan names: the names of thousands of hosts go into one file.
@@ -189,6 +190,19 @@ fn unfit_format(host: &Host, format: ImageFormat) -> Option<String> {
     })
 }
 
+/// By what a disk with this table can start itself: images for clouds are made for both, and then QEMU's own BIOS, which
+/// needs nothing beside it, does.
+fn firmware(table: &Table) -> Option<Firmware> {
+    if table
+        .partitions
+        .iter()
+        .any(|partition| partition.kind.is_bios_boot())
+    {
+        return Some(Firmware::Bios);
+    }
+    table.esp().map(|_| Firmware::Uefi)
+}
+
 /// How `host`, which is made from `source`, is started and stopped.
 pub(super) fn domain(
     request: &Request<'_>,
@@ -201,6 +215,7 @@ pub(super) fn domain(
     let settings = LaunchSettings {
         directory: places.host(&host.name).directory().to_path_buf(),
         root_partition: source.root().partition().map(|partition| partition.number),
+        firmware: source.root().table().and_then(firmware),
         macs: Some(Arc::clone(&numbers.macs)),
         root_image: format.root_image().to_owned(),
         root_format: format.of_file(),

@@ -17,6 +17,7 @@ pub enum PartitionKind {
 pub(super) const ROOT_X86_64: Uuid = uuid!("4f68bce3-e8cd-4db1-96e7-fbcaf984b709");
 
 const ESP: Uuid = uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b");
+const BIOS_BOOT: Uuid = uuid!("21686148-6449-6e6f-744e-656564454649");
 /// A file system of Linux.
 pub(super) const LINUX: Uuid = uuid!("0fc63daf-8483-4772-8e79-3d69d8477de4");
 
@@ -50,7 +51,7 @@ const ROOTS: [(Uuid, &str); 8] = [
 const OTHERS: [(Uuid, &str); 8] = [
     (ESP, "EFI system"),
     (LINUX, "Linux"),
-    (uuid!("21686148-6449-6e6f-744e-656564454649"), "BIOS boot"),
+    (BIOS_BOOT, "BIOS boot"),
     (
         uuid!("bc13c2ff-59e6-4262-a352-b275fd6f7172"),
         "Linux extended boot",
@@ -73,6 +74,11 @@ impl PartitionKind {
     /// Whether the table says no more than that Linux uses it.
     pub fn is_plain_linux(self) -> bool {
         matches!(self, Self::Gpt(LINUX) | Self::Mbr(0x83))
+    }
+
+    /// Whether it holds the boot loader that the BIOS of a PC starts.
+    pub fn is_bios_boot(self) -> bool {
+        self == Self::Gpt(BIOS_BOOT)
     }
 
     /// Whether it is an EFI system partition.

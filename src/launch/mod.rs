@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub use command::{CommandLine, LaunchHost};
 pub use error::LaunchError;
 pub use project_spec::{FORMAT, ProjectSpec, SwitchKind, SwitchSpec, runtime_name};
-pub use spec::{Attachment, Disk, DomainSpec, Kernel, Vif};
+pub use spec::{Attachment, Disk, DomainSpec, Firmware, Kernel, Vif};
 pub use survey::{Provision, survey};
 pub use unit::UnitOrder;
 
@@ -53,6 +53,8 @@ pub struct LaunchSettings {
     pub root_image: String,
     /// The partition of the root image that is the root; `None` where the image is no whole disk.
     pub root_partition: Option<u32>,
+    /// By what the root image can start itself, as far as is known.
+    pub firmware: Option<Firmware>,
     /// The root image's format.
     pub root_format: ImageFormat,
     /// The name of the swap image in that directory.
@@ -78,6 +80,7 @@ impl LaunchSettings {
             root_image: "root.img".to_owned(),
             root_format: ImageFormat::Raw,
             root_partition: None,
+            firmware: None,
             swap_image: "swap.img".to_owned(),
             uml_kernel: "linux.uml".to_owned(),
             kernel: "/vmlinuz".to_owned(),
@@ -105,6 +108,7 @@ const LIMIT_DISKS: usize = 26;
 /// Defines the machine `host` of `project`.
 pub fn specify(project: &Project, host: &Host, settings: &LaunchSettings) -> Result<DomainSpec, LaunchError> {
     let disks = disks(host, settings)?;
+    let kernel = kernel(host, settings)?;
     Ok(DomainSpec {
         project: project.name.clone(),
         host: host.name.clone(),
@@ -120,7 +124,10 @@ pub fn specify(project: &Project, host: &Host, settings: &LaunchSettings) -> Res
         nice: host.nice.as_ref().map(|nice| nice.value),
         memory_mib: host.memory.value.0.div_ceil(1 << 20),
         vcpus: host.vcpus.as_ref().map(|count| count.value),
-        kernel: kernel(host, settings)?,
+        firmware: settings
+            .firmware
+            .filter(|_| host.platform.value == Platform::Qemu && kernel.is_none()),
+        kernel,
         vifs: vifs(project, host, settings)?,
         disks,
         terminal: host.term.value,
@@ -194,6 +201,8 @@ fn kernel(host: &Host, settings: &LaunchSettings) -> Result<Option<Kernel>, Laun
     let own = host.kernel.as_ref().map(|kernel| &kernel.value);
     let (default, default_ramdisk) = match platform {
         Platform::Uml => (Some(&settings.uml_kernel), None),
+        // A disk that can start itself does.
+        Platform::Qemu if settings.firmware.is_some() => (None, None),
         Platform::Xen | Platform::Qemu => (Some(&settings.kernel), settings.ramdisk.as_ref()),
         // A fully virtual machine may have its own boot loader.
         Platform::XenHvm => (None, None),

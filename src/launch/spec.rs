@@ -42,6 +42,9 @@ pub struct DomainSpec {
     pub vcpus: Option<u32>,
     /// The kernel that is started; `None` starts what the disk holds.
     pub kernel: Option<Kernel>,
+    /// What starts the boot loader of a whole disk; `None` where there is a kernel, or the platform knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<Firmware>,
     /// The disks in the order of the guest's names.
     pub disks: Vec<Disk>,
     /// The interfaces in the order of the guest's names.
@@ -50,6 +53,16 @@ pub struct DomainSpec {
     pub terminal: Terminal,
     /// Lines for the platform's configuration, verbatim.
     pub extra: Vec<String>,
+}
+
+/// What starts a boot loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Firmware {
+    /// The BIOS of a PC.
+    Bios,
+    /// UEFI.
+    Uefi,
 }
 
 /// A kernel outside the machine's disks.

@@ -9,12 +9,15 @@ use crate::project::Terminal;
 use super::LaunchFile;
 use super::quote::{RUNTIME, qemu, shell};
 use super::script::{find_runtime, in_terminal, script, stop};
-use super::spec::{Attachment, DomainSpec, Vif};
+use super::spec::{Attachment, DomainSpec, Firmware, Vif};
 
 pub(super) use running::{Qemu, has_kvm};
 
 /// The program.
 pub(super) const PROGRAM: &str = "qemu-system-x86_64";
+
+/// UEFI firmware, where the Debian package ovmf has it; QEMU brings a BIOS of its own.
+const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
 
 /// The sockets and files of a machine in its runtime directory.
 const QMP: &str = "qmp";
@@ -38,7 +41,12 @@ enum Console {
     /// As a script has them: the console in the machine's terminal, the monitor a pair of pipes.
     Script,
     /// As a launch has them: the monitor a socket, the console another or the terminal, and always a log.
-    Launched { in_terminal: bool, log: String },
+    Launched {
+        in_terminal: bool,
+        log: String,
+        /// Whether each interface on a bridge has a tap device of its own, made beforehand.
+        has_taps: bool,
+    },
 }
 
 /// The scripts.
@@ -92,6 +100,9 @@ fn command(spec: &DomainSpec, runtime: &str, accelerator: Accelerator, console: 
     if let Some(count) = spec.vcpus {
         words.extend(["-smp".to_owned(), count.to_string()]);
     }
+    if spec.firmware == Some(Firmware::Uefi) {
+        words.extend(["-bios", OVMF].map(str::to_owned));
+    }
     if let Some(kernel) = &spec.kernel {
         words.extend(["-kernel".to_owned(), kernel.file.clone()]);
         if let Some(ramdisk) = &kernel.ramdisk {
@@ -107,17 +118,21 @@ fn command(spec: &DomainSpec, runtime: &str, accelerator: Accelerator, console: 
             format!("if=virtio,format={}{access},file={image}", disk.format),
         ]);
     }
+    let has_taps = matches!(console, Console::Launched { has_taps: true, .. });
     for vif in &spec.vifs {
-        words.extend(network(vif, runtime));
+        words.extend(network(vif, runtime, has_taps));
     }
     words.extend(console_words(spec, runtime, console));
     words
 }
 
 /// One interface.
-fn network(vif: &Vif, runtime: &str) -> [String; 4] {
+fn network(vif: &Vif, runtime: &str, has_taps: bool) -> [String; 4] {
     let Vif { name, mac, .. } = vif;
     let backend = match &vif.attachment {
+        Attachment::Bridge { tap, .. } if has_taps => {
+            format!("tap,id={name},ifname={tap},script=no,downscript=no")
+        }
         Attachment::Bridge { bridge, .. } => format!("bridge,id={name},br={bridge}"),
         Attachment::Vde { switch } => {
             format!("vde,id={name},sock={}", qemu(&format!("{runtime}/{switch}.vde")))
@@ -150,7 +165,7 @@ fn console_words(spec: &DomainSpec, runtime: &str, console: &Console) -> Vec<Str
                 .map(|word| (*word).to_owned())
                 .collect()
         }
-        Console::Launched { in_terminal, log } => {
+        Console::Launched { in_terminal, log, .. } => {
             let place = format!("{runtime}/{}", spec.handle());
             let log = qemu(log);
             let serial = if *in_terminal {

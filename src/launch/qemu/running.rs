@@ -15,6 +15,7 @@ use super::super::console::{self, Launching};
 use super::super::process;
 use super::super::run::{ConsoleAccess, Machine, Obstacle, Platform};
 use super::super::runtime::SOCKET_PATH_MAX;
+use super::super::spec::Firmware;
 use super::qmp::Qmp;
 use super::{Accelerator, PROGRAM};
 
@@ -59,6 +60,13 @@ impl Platform for Qemu {
                 });
             }
         }
+        if machine.spec.firmware == Some(Firmware::Uefi) && !Path::new(super::OVMF).exists() {
+            found.push(Obstacle::NoKernel {
+                host: machine.name().to_string(),
+                kernel: super::OVMF.to_owned(),
+                package: Some("ovmf"),
+            });
+        }
         let socket = Self::qmp_socket(machine);
         if socket.as_os_str().len() > SOCKET_PATH_MAX {
             found.push(Obstacle::LongSocket { path: socket });
@@ -70,6 +78,7 @@ impl Platform for Qemu {
         let console = super::Console::Launched {
             in_terminal: console::program(machine.terminal).is_some(),
             log: machine.console().display().to_string(),
+            has_taps: machine.host.is_root(),
         };
         let words = super::command(&machine.spec, &machine.runtime.shown(), accelerator, &console);
         let command = CommandLine::new(words).within(&machine.spec.directory);

@@ -120,11 +120,11 @@ impl Machine {
             .iter()
             .filter(|spec| is_local(spec, host))
             .map(|spec| Self {
+                bridges: Bridges::of(spec, &own_bridges, takes_taps(spec, host)),
                 terminal: terminal.unwrap_or(spec.terminal),
                 place: runtime.machine(&spec.handle()),
                 runtime: runtime.clone(),
                 host: Arc::clone(host),
-                bridges: Bridges::of(spec, &own_bridges, spec.platform == project::Platform::Uml),
                 spec: spec.clone(),
             })
             .collect()
@@ -346,6 +346,16 @@ impl Machine {
             terminal: self.terminal,
             crash: Some(reason.to_owned()),
         }));
+    }
+}
+
+/// Whether the machine is plugged into bridges by tap devices that are made for it. QEMU has a helper that lets an
+/// ordinary user in.
+fn takes_taps(spec: &DomainSpec, host: &LaunchHost) -> bool {
+    match spec.platform {
+        project::Platform::Uml => true,
+        project::Platform::Qemu => host.is_root(),
+        project::Platform::Xen | project::Platform::XenHvm => false,
     }
 }
 
