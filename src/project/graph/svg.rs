@@ -87,8 +87,8 @@ fn server(out: &mut String, layout: &Layout<'_>, one: &ServerBox<'_>) {
     }
 }
 
-/// The lines from each interface of a card up to its bar. Below the first row there are only plugs in the bars' colours
-/// where a box has several: lines behind the upper cards would seem to join machines that have nothing in common.
+/// The lines from each interface of a card up to its bar. Below the first row there are only plugs in the bars' colours:
+/// lines behind the upper cards would seem to join one machine to the other.
 fn wires(out: &mut String, layout: &Layout<'_>, one: &ServerBox<'_>, card: &Card<'_>) {
     for (place, interface) in card.host.interfaces.iter().enumerate() {
         let name = network_of(interface);
@@ -100,7 +100,7 @@ fn wires(out: &mut String, layout: &Layout<'_>, one: &ServerBox<'_>, card: &Card
         let step = CARD_WIDTH / (card.host.interfaces.len() + 1);
         let x = one.x + card.x + step * (place + 1);
         let is_first_row = one.cards.first().is_some_and(|first| first.y == card.y);
-        let (start, width) = if is_first_row || one.bars.len() == 1 {
+        let (start, width) = if is_first_row {
             (one.y + top + BAR_HEIGHT / 2, 2)
         } else {
             (one.y + card.y - PLUG, 5)
