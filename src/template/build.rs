@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::debian::{self, DebianOrder};
@@ -174,7 +174,7 @@ impl Store {
         image: AtomicFile,
         order: &BuildOrder,
     ) -> Result<Entry, TemplateError> {
-        let sha256 = digest_of(image.temporary_path())?;
+        let sha256 = synced_digest(&image)?;
         let newest = self
             .newest_version(&file)?
             .map(|newest| self.find(&newest.to_string()));
@@ -229,8 +229,14 @@ fn packed(name: &TemplateName, image: &AtomicFile) -> PackedImage {
     }
 }
 
-/// The digest of the file at `path`.
-pub(super) fn digest_of(path: &Path) -> Result<Sha256Digest, TemplateError> {
-    let file = fs::File::open(path).map_err(PathError::on("open", path))?;
-    Ok(Sha256Digest::of_reader(file).map_err(PathError::on("read", path))?)
+/// The digest of the finished file, which is computed while the disk takes its bytes.
+pub(super) fn synced_digest(image: &AtomicFile) -> Result<Sha256Digest, TemplateError> {
+    let path = image.temporary_path();
+    let digest = || {
+        let file = fs::File::open(path).map_err(PathError::on("open", path))?;
+        Sha256Digest::of_reader(file).map_err(PathError::on("read", path))
+    };
+    let (synced, digest) = rayon::join(|| image.file().sync_data(), digest);
+    synced.map_err(PathError::on("sync", path))?;
+    Ok(digest?)
 }

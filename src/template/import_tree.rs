@@ -1,6 +1,6 @@
 //! Taking a tree of files into the store: an archive, a container image or a directory becomes a file system there.
 
-use super::build::{device_of, digest_of};
+use super::build::{device_of, synced_digest};
 use super::error::TemplateError;
 use super::import::Made;
 use super::name::{TemplateName, TemplateType, Version};
@@ -56,7 +56,7 @@ impl Store {
         fill(&mut builder, &order.source, &order.platform).map_err(failed)?;
         builder.finish().map_err(failed)?;
         let made = Made {
-            sha256: digest_of(to.temporary_path())?,
+            sha256: synced_digest(&to)?,
             file_system: probe(to.file(), to.temporary_path(), None)?,
             file,
             message: order.message.clone(),
