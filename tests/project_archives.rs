@@ -24,6 +24,7 @@ superclass common {
 host www1 { superclass common }
 host www2 { superclass common; qemu; format qcow2 }
 host www3 { superclass common; xen }
+host www4 { superclass common; qemu; format gpt }
 ";
 
 struct Desk {
@@ -114,7 +115,7 @@ fn a_project_is_moved_to_another_place_and_works_there() {
         answer.ends_with(&format!(" files in {}\n", new.display())),
         "{answer}"
     );
-    for host in ["www1", "www3"] {
+    for host in ["www1", "www3", "www4"] {
         let image = format!("{host}/root.img");
         assert_eq!(sha256(&new.join(&image)), sha256(&old.join(&image)));
         assert!(allocated(&new.join(&image)) <= allocated(&old.join(&image)) + (64 << 10));

@@ -10,7 +10,7 @@ use tar::{Builder, Header, HeaderMode};
 use zstd::Encoder;
 
 use super::super::manifest::to_text;
-use super::super::offline::{OpenImage, open_image};
+use super::super::offline::{OfflineError, OpenImage, open_image};
 use super::error::ArchiveError;
 use super::index::{FORMAT, Index, IndexFile, NAME};
 use crate::base::{AtomicFile, PathError};
@@ -90,14 +90,15 @@ fn host_members(
     let name = record["name"].as_str().unwrap_or_default().to_owned();
     let image = record["image"]["file"].as_str().unwrap_or_default().to_owned();
     let path = directory.join(&image);
-    let opened = open_image(&path, None)?;
+    let opened = locked(&path)?;
     let mut members = Vec::new();
-    let is_delta = record["image"]["format"].as_str() != Some(ImageFormat::Raw.name());
-    if is_delta {
+    let format = serde_json::from_value(record["image"]["format"].clone());
+    let format: ImageFormat = format.map_err(damaged(&places.manifest()))?;
+    if format.is_delta() {
         members.push(whole(&name, &path, record, launch, destination)?);
     } else {
         members.push(Member {
-            _image: Some(opened),
+            _image: opened,
             ..plain(&directory, image)
         });
         let memory = format!("{name}/.baked");
@@ -118,6 +119,16 @@ fn host_members(
     Ok(members)
 }
 
+/// The image at `path`, held so that nobody writes to it; an edit that was cut off is completed first. A disk of which it
+/// is not clear where its root lies is packed as it is.
+fn locked(path: &Path) -> Result<Option<OpenImage>, ArchiveError> {
+    match open_image(path, None) {
+        Ok(image) => Ok(Some(image)),
+        Err(OfflineError::Disk { .. } | OfflineError::FileSystem { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The image at `path`, which lies over another, as one that stands alone.
 fn whole(
     host: &str,
@@ -130,7 +141,7 @@ fn whole(
         host: host.to_owned(),
         source: Box::new(source),
     };
-    let opened = image::open(path).map_err(super::super::offline::OfflineError::from)?;
+    let opened = image::open(path).map_err(OfflineError::from)?;
     let temporary = image::flatten(&opened, &destination.with_extension(host)).map_err(failed)?;
     let source = temporary.temporary_path().to_path_buf();
     let file = File::open(&source).map_err(PathError::on("open", &source))?;
