@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use crate::support::bakery::Bakery;
 use crate::support::recovery::put;
-use crate::support::{ExtKind, e2fsck_clean, tool};
+use crate::support::{ExtKind, e2fsck_clean, sha256, tool};
 
 /// Two hosts, with something of each kind.
 const BEFORE: &str = "\
@@ -244,6 +244,44 @@ fn what_cannot_be_kept_is_refused_with_the_way_out() {
         complaint.starts_with("error: no project `other` has been baked in `"),
         "{complaint}"
     );
+}
+
+#[test]
+fn a_host_that_cannot_be_changed_stays_as_it_was_and_the_project_too() {
+    let desk = Desk::used();
+    put(&desk.bakery.path("big"), &vec![7; 20 << 20]);
+    put(&desk.bakery.path("files/big"), &vec![7; 36 << 20]);
+    let target = format!("{}:/srv/own", desk.image("www1").display());
+    desk.succeeds(&["image", "cp", "big", &target]);
+    let before = sha256(&desk.image("www1"));
+    desk.describe(&BEFORE.replace(
+        "host www1 { superclass common }",
+        "host www1 { superclass common\n    files { big /srv/big } }",
+    ));
+    let complaint = desk.refused(&["upgrade", "farm.mln"]);
+    let expected = "error: www1: cannot write `/srv/big` in the guest: ";
+    assert!(complaint.contains(expected), "{complaint}");
+    assert!(complaint.ends_with("error: 1 of 2 hosts failed\n"), "{complaint}");
+    assert_eq!(sha256(&desk.image("www1")), before);
+    // If the other was changed meanwhile, the project has to be finished before it is started.
+    desk.describe(&BEFORE.replace("first", "second").replace(
+        "host www1 { superclass common }",
+        "host www1 { superclass common\n    files { big /srv/big } }",
+    ));
+    assert_eq!(desk.run(&["upgrade", "farm.mln"]).status.code(), Some(1));
+    let launched = desk.run(&["launch", "farm"]);
+    assert_eq!(
+        String::from_utf8(launched.stderr).unwrap(),
+        "error: project `farm` is not finished: a bake or an upgrade of it has failed or was cut off\n\
+         hint: do that again; what runs of it can be stopped\n"
+    );
+    assert_eq!(desk.succeeds(&["stop", "farm"]), "stopped farm: 0 hosts\n");
+    desk.describe(&BEFORE.replace("first", "second"));
+    desk.succeeds(&["upgrade", "farm.mln"]);
+    for host in ["www1", "www2"] {
+        assert!(desk.cat(host, "/etc/mln/startup").ends_with("echo second\n"));
+        assert_eq!(desk.cat(host, "/srv/precious"), "precious\n");
+    }
 }
 
 #[test]

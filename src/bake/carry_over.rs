@@ -43,9 +43,6 @@ pub(super) fn carry_over(
     let memory = Memory::read(&places);
     let own_inputs = shared.keys.inputs(plan, &outline.source)?;
     let is_edited = change.action == Action::Reconfigure;
-    if change.action != Action::Keep {
-        shared.workspace.unseal()?;
-    }
     let old = memory.as_ref().and_then(|memory| memory.inputs.as_ref());
     let (image, contents) = if is_edited {
         shared.execution.reporter.stage(plan.name.as_str(), "configure");
@@ -66,6 +63,8 @@ pub(super) fn carry_over(
         record.launch.clone_from(&memory.launch);
         return Ok(shared.note_host(outline.place, plan, &record)?);
     }
+    // Only now, since an image that could not be changed is as it was, and so is the project.
+    shared.workspace.unseal()?;
     write_beside(shared, plan, &places, memory.as_ref(), &mut record)?;
     let key = shared.keys.key(shared.plan.name(), plan, &outline.source)?;
     let inputs = Inputs {

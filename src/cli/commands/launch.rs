@@ -75,6 +75,9 @@ fn terminal(text: &str) -> Result<Terminal, String> {
 /// Starts, and tells how it went.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let mut failed = 0;
+    if let Some(name) = arguments.choice.name() {
+        running::places(name, context)?;
+    }
     for project in arguments.choice.load(arguments.all, context)? {
         failed += start_project(arguments, &project, context)?;
     }

@@ -59,6 +59,11 @@ pub(crate) fn places(name: &str, context: &Context<'_>) -> Result<ProjectPlaces,
     if places.is_baked() {
         return Ok(places);
     }
+    if places.launch().is_file() {
+        let text =
+            format!("project `{name}` is not finished: a bake or an upgrade of it has failed or was cut off");
+        return Err(CommandError::work(text).hint("do that again; what runs of it can be stopped"));
+    }
     let baked = projects.baked()?;
     let error = CommandError::usage(format!(
         "no project `{name}` has been baked in `{}`",
@@ -73,9 +78,13 @@ pub(crate) fn places(name: &str, context: &Context<'_>) -> Result<ProjectPlaces,
     })
 }
 
-/// The project called `name` as it can be run here.
+/// The project called `name` as it can be run here; one of which a bake was cut off can still be stopped.
 pub(crate) fn load(name: &str, context: &Context<'_>) -> Result<Running, CommandError> {
-    load_from(&places(name, context)?, context)
+    let projects = Projects::at(&context.places.projects);
+    match projects.project(name) {
+        Ok(places) if places.launch().is_file() => load_from(&places, context),
+        _ => load_from(&places(name, context)?, context),
+    }
 }
 
 /// The project in `places` as it was last launched, even if a bake of it has been cut off since; `None` where it cannot
