@@ -115,7 +115,11 @@ fn compare(
     found: &Bitmap,
     report: &mut Report,
 ) {
-    let mut differing = (0..expected.bits()).filter(|bit| expected.is_set(*bit) != found.is_set(*bit));
+    // Bytes are compared first: nearly always they are the same.
+    let end = index(expected.bits());
+    let alike = same_bytes(expected.bytes(), found.bytes()).min(end / 8);
+    let start = u32::try_from(alike.saturating_mul(8)).unwrap_or(0);
+    let mut differing = (start..expected.bits()).filter(|bit| expected.is_set(*bit) != found.is_set(*bit));
     if let Some(bit) = differing.next() {
         let number = first.saturating_add(bit.into());
         let word = |bitmap: &Bitmap| if bitmap.is_set(bit) { "in use" } else { "free" };
@@ -126,13 +130,24 @@ fn compare(
         };
         report.add(place, what, format_args!("{number} {}", word(expected)), found);
     }
-    let end = index(expected.bits());
     let bits = found.bytes().len().saturating_mul(8);
     let is_clear = |bit: &usize| {
         let byte = found.bytes().get(bit / 8).copied().unwrap_or(0xFF);
         byte & 1_u8.wrapping_shl(u32::try_from(bit % 8).unwrap_or(0)) == 0
     };
-    if let Some(bit) = (end..bits).find(is_clear) {
+    let behind = found.bytes().get(end.div_ceil(8)..).unwrap_or_default();
+    let whole = behind.iter().take_while(|byte| **byte == 0xFF).count();
+    let first_whole = end.next_multiple_of(8);
+    let rest = first_whole.saturating_add(whole.saturating_mul(8))..bits;
+    if let Some(bit) = (end..first_whole.min(bits)).chain(rest).find(is_clear) {
         report.add(place, padding, "set", format_args!("bit {bit} clear"));
     }
+}
+
+/// How many bytes `one` and `other` have in common from their beginnings on.
+fn same_bytes(one: &[u8], other: &[u8]) -> usize {
+    const STEP: usize = 512;
+    let steps = one.chunks(STEP).zip(other.chunks(STEP));
+    let alike = steps.take_while(|(one, other)| one == other).count();
+    alike.saturating_mul(STEP).min(one.len()).min(other.len())
 }

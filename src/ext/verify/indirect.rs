@@ -35,6 +35,10 @@ impl MapWalk<'_> {
             return Ok(());
         }
         let bytes = self.read(block)?;
+        if order == 1 {
+            self.contents(&bytes, first);
+            return Ok(());
+        }
         let below = order.saturating_sub(1);
         let reach = u64::from(self.fs.block_size().bytes() / 4).saturating_pow(below);
         let mut first = first;
@@ -43,5 +47,27 @@ impl MapWalk<'_> {
             first = first.saturating_add(reach);
         }
         Ok(())
+    }
+
+    /// Takes the blocks of content that the block numbers in `bytes` lead to, neighbours together; the first number is
+    /// that of the file's block `first`.
+    fn contents(&mut self, bytes: &[u8], first: u64) {
+        let numbers = bytes.as_chunks::<4>().0.iter();
+        let numbers = numbers.map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
+        let mut numbers = (first..).zip(numbers).peekable();
+        while let Some((first, start)) = numbers.next() {
+            if start == 0 {
+                continue;
+            }
+            let mut count = 1_u64;
+            while numbers
+                .next_if(|(_, number)| *number == start.saturating_add(count))
+                .is_some()
+            {
+                count = count.saturating_add(1);
+            }
+            self.claim(FsBlock(start), count);
+            self.add_data(first, FsBlock(start), count);
+        }
     }
 }
