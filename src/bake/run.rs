@@ -94,15 +94,15 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeErr
     let workspace = Workspace::open(places, execution.existing)?;
     let upgrades = settle_written(plan, execution, &workspace)?;
     let others = Others::read(&workspace, plan);
-    let waiting = |name: &str| Spool::create(&workspace.places().directory().join(name));
+    let waiting = |name: &str| Spool::new(&workspace.places().directory().join(name));
     let shared = Shared {
         plan,
         workspace: &workspace,
         writer: RawWriter::new(execution.durability),
         execution,
         keys: Keys::new(&plan.request.identity.key),
-        records: waiting("records")?,
-        known: waiting("known")?,
+        records: waiting("records"),
+        known: waiting("known"),
         backings: Mutex::default(),
         upgrades,
         templates: Mutex::default(),

@@ -1,26 +1,34 @@
-//! Texts that are too many to be held in memory, one of each host: they wait in a file, in the order in which they were
-//! made, and are read again in the order of the hosts.
+//! Texts that may be too many to be held in memory, one of each host: those that come first are held, the others wait in a
+//! file, and all are read again in the order of the hosts.
+//!
+//! Removing a file whose bytes are on their way to the disk waits for them, behind all the images: so few need no file.
 
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::{AtomicFile, PathError};
 
+/// How much is held in memory.
+const HELD_BYTES: usize = 1 << 20;
+
 /// Waiting texts. The file goes with this value.
 #[derive(Debug)]
 pub(super) struct Spool {
-    file: AtomicFile,
+    path: PathBuf,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    held: Vec<u8>,
+    /// What waits behind that, once there is any.
+    file: Option<AtomicFile>,
     end: u64,
     pieces: Vec<Piece>,
 }
 
-/// Where a text lies in the file.
+/// Where a text lies: in what is held, or behind that in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Piece {
     /// Whose it is: the host's place in the project.
@@ -30,26 +38,31 @@ struct Piece {
 }
 
 impl Spool {
-    /// An empty one, whose file is called after `path`.
-    pub(super) fn create(path: &Path) -> Result<Self, PathError> {
-        Ok(Self {
-            file: AtomicFile::create(path)?,
+    /// An empty one, whose file, if it needs one, is called after `path`.
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
             state: Mutex::default(),
-        })
+        }
     }
 
     /// Lets the text of the host at `place` of the project wait.
     pub(super) fn push(&self, place: usize, text: &[u8]) -> Result<(), PathError> {
-        let len = text.len();
-        let start = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let start = state.end;
-            state.end += u64::try_from(len).unwrap_or(u64::MAX);
-            state.pieces.push(Piece { place, start, len });
-            start
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, len) = (state.end, text.len());
+        state.end += wide(len);
+        state.pieces.push(Piece { place, start, len });
+        if state.file.is_none() && state.held.len() + len <= HELD_BYTES {
+            state.held.extend_from_slice(text);
+            return Ok(());
+        }
+        let place = start - wide(state.held.len());
+        let file = match &mut state.file {
+            Some(file) => file,
+            none => none.insert(AtomicFile::create(&self.path)?),
         };
-        let written = self.file.file().write_all_at(text, start);
-        written.map_err(PathError::on("write", self.file.temporary_path()))
+        let written = file.file().write_all_at(text, place);
+        written.map_err(PathError::on("write", file.temporary_path()))
     }
 
     /// Shows `visit` every text, in the order of the hosts.
@@ -57,18 +70,31 @@ impl Spool {
         self,
         mut visit: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Self { file, state } = self;
-        let mut pieces = state.into_inner().unwrap_or_else(PoisonError::into_inner).pieces;
+        let State {
+            held,
+            file,
+            mut pieces,
+            ..
+        } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         pieces.sort_unstable();
         let mut text = Vec::new();
-        for piece in pieces {
-            text.resize(piece.len, 0);
-            let read = file.file().read_exact_at(&mut text, piece.start);
-            read.map_err(PathError::on("read back", file.temporary_path()))?;
-            visit(&text)?;
+        for Piece { start, len, .. } in pieces {
+            let in_memory = usize::try_from(start).ok();
+            if let Some(text) = in_memory.and_then(|start| held.get(start..start + len)) {
+                visit(text)?;
+            } else if let Some(file) = &file {
+                text.resize(len, 0);
+                let read = file.file().read_exact_at(&mut text, start - wide(held.len()));
+                read.map_err(PathError::on("read back", file.temporary_path()))?;
+                visit(&text)?;
+            }
         }
         Ok(())
     }
+}
+
+fn wide(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -78,10 +104,11 @@ mod tests {
     #[test]
     fn texts_come_back_in_the_order_of_the_hosts_and_leave_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let spool = Spool::create(&directory.path().join("spool")).unwrap();
+        let spool = Spool::new(&directory.path().join("spool"));
         for (place, text) in [(7, "seven"), (1, "one"), (300, ""), (2, "two"), (1, "more")] {
             spool.push(place, text.as_bytes()).unwrap();
         }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         let mut whole = String::new();
         spool
             .each(|text| {
@@ -91,6 +118,26 @@ mod tests {
             })
             .unwrap();
         assert_eq!(whole, "one more two seven  ");
+    }
+
+    #[test]
+    fn what_is_more_waits_in_a_file_that_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(&directory.path().join("spool"));
+        let text = |place: usize| vec![u8::try_from(place).unwrap(); 300_000 + place];
+        for place in (0..9).rev() {
+            spool.push(place, &text(place)).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+        let mut places = 0;
+        spool
+            .each(|found| {
+                assert!(found == text(places), "{places}");
+                places += 1;
+                Ok::<(), PathError>(())
+            })
+            .unwrap();
+        assert_eq!(places, 9);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }
