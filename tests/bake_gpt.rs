@@ -8,6 +8,7 @@ use mln_image::store::Existing;
 
 use crate::support::bakery::Bakery;
 use crate::support::disk::disk_is_sound;
+use crate::support::program::image_answer;
 use crate::support::project::{host, of, project};
 use crate::support::{BlockSize, ExtKind, sha256, tool};
 
@@ -41,8 +42,8 @@ fn a_bare_template_becomes_a_disk_with_one_partition() {
             assert_eq!(fs::metadata(&image).unwrap().len(), len_bytes);
             disk_is_sound(&image, true, MIB);
             let hostname = format!("{}:/etc/hostname", image.display());
-            assert_eq!(answer(&["cat", &hostname]), format!("{name}\n"));
-            let fstab = answer(&["cat", &format!("{}:/etc/fstab", image.display())]);
+            assert_eq!(image_answer(&["cat", &hostname]), format!("{name}\n"));
+            let fstab = image_answer(&["cat", &format!("{}:/etc/fstab", image.display())]);
             assert!(fstab.contains("/dev/vda1\t/\text"), "{fstab}");
             let start = fs::read_to_string(bakery.baked("disks", &format!("{name}/start"))).unwrap();
             assert!(
@@ -90,17 +91,4 @@ fn the_disk_holds_the_file_system_of_the_raw_image() {
         .filter(|(one, other)| one != other);
     // The root's name in fstab, which is longer: its block and that of its inode.
     assert_eq!(differences.count(), 2);
-}
-
-/// What `image` answers.
-#[track_caller]
-fn answer(arguments: &[&str]) -> String {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mln-image"))
-        .env_clear()
-        .arg("image")
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
 }

@@ -10,6 +10,7 @@ use mln_image::project::{FileCopy, Host};
 
 use crate::support::bakery::Bakery;
 use crate::support::debian::debian;
+use crate::support::program::image_answer;
 use crate::support::project::{at, host, of, project};
 use crate::support::{BlockSize, ExtKind, debugfs, debugfs_write, e2fsck_clean};
 
@@ -130,30 +131,10 @@ fn what_image_commands_make_gets_labels_too() {
     fs::create_dir(&tree).unwrap();
     put(&tree.join("new.cgi"), "script");
     let place = |path: &str| format!("{}:{path}", image.display());
-    for arguments in [
-        vec![
-            "cp".to_owned(),
-            "-r".to_owned(),
-            tree.display().to_string(),
-            place("/srv/www/more/deep/"),
-        ],
-        vec!["mkdir".to_owned(), "-p".to_owned(), place("/srv/www/a/b")],
-        vec!["touch".to_owned(), place("/srv/www/touched")],
-        vec![
-            "ln".to_owned(),
-            "-s".to_owned(),
-            "touched".to_owned(),
-            place("/srv/www/link"),
-        ],
-    ] {
-        let program = std::process::Command::new(env!("CARGO_BIN_EXE_mln-image"))
-            .env_clear()
-            .arg("image")
-            .args(&arguments)
-            .output()
-            .unwrap();
-        assert!(program.status.success(), "{arguments:?}: {program:?}");
-    }
+    image_answer(&["cp", "-r", tree.to_str().unwrap(), &place("/srv/www/more/deep/")]);
+    image_answer(&["mkdir", "-p", &place("/srv/www/a/b")]);
+    image_answer(&["touch", &place("/srv/www/touched")]);
+    image_answer(&["ln", "-s", "touched", &place("/srv/www/link")]);
     e2fsck_clean(&image);
     for (path, name) in [
         ("/srv/www/more", "httpd_sys_content_t"),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::net::UnixListener;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,22 @@ host a { superclass common }
 host b { superclass common }
 ",
     )
+}
+
+/// A launch that has started both machines, within `limit`, and waits for them.
+fn launching(lab: &Lab, limit: Duration) -> Child {
+    let mut launch = lab.program(&["launch", "lab"]);
+    let launch = launch
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + limit;
+    while !lab.runtime().join("b/console").exists() {
+        assert!(Instant::now() < deadline, "nothing was started");
+        sleep(Duration::from_millis(20));
+    }
+    launch
 }
 
 fn lines(text: &str) -> Vec<&str> {
@@ -215,17 +231,7 @@ fn a_killed_machine_has_crashed_and_starts_anew() {
 #[test]
 fn a_launch_that_is_interrupted_takes_back_what_it_started() {
     let lab = two_machines();
-    let mut launch = lab.program(&["launch", "lab"]);
-    let mut launch = launch
-        .stderr(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !lab.runtime().join("b/console").exists() {
-        assert!(Instant::now() < deadline, "nothing was started");
-        sleep(Duration::from_millis(20));
-    }
+    let mut launch = launching(&lab, Duration::from_secs(30));
     sleep(Duration::from_millis(300));
     let killed = lab
         .command("kill")
@@ -241,17 +247,7 @@ fn a_launch_that_is_interrupted_takes_back_what_it_started() {
 #[test]
 fn a_second_launch_is_refused_and_one_that_was_killed_outright_is_taken_up_by_the_next() {
     let lab = two_machines();
-    let mut launch = lab.program(&["launch", "lab"]);
-    let mut launch = launch
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !lab.runtime().join("b/console").exists() {
-        assert!(Instant::now() < deadline, "nothing was started");
-        sleep(Duration::from_millis(20));
-    }
+    let mut launch = launching(&lab, Duration::from_mins(1));
     // The first still waits for its machines. Held still, so that it does so for as long as is needed here.
     let signal = |name: &str| {
         let killed = lab

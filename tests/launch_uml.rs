@@ -54,15 +54,7 @@ fn is_as_configured(talk: &mut Talk, name: &str, address: &str) {
 #[track_caller]
 fn talks_over_every_console(lab: &Lab) {
     for (name, address) in [("a", "10.0.0.1"), ("b", "10.0.0.2")] {
-        let console = format!(
-            "{} -P {} console {name}.lab",
-            lab.path("mln-image").display(),
-            lab.path("home/projects").display()
-        );
-        let mut script = lab.command("script");
-        script.args(["-qec", &console, "/dev/null"]).env("TERM", "vt100");
-        let mut talk = Talk::with(&mut script);
-        talk.log_in("root", "secret");
+        let mut talk = lab.talk(name, "root");
         is_as_configured(&mut talk, name, address);
     }
     let log = std::fs::read_to_string(lab.path("home/projects/lab/c/console.log")).unwrap();

@@ -20,20 +20,6 @@ host a { superclass common; network eth0 { address 10.0.0.1 }
 host b { superclass common; network eth0 { address 10.0.0.2 } }
 ";
 
-/// A shell on the console of the machine `name`, as `user`, whose password is `secret`.
-fn talk(lab: &Lab, name: &str, user: &str) -> Talk {
-    let console = format!(
-        "{} -P {} console {name}.lab",
-        lab.path("mln-image").display(),
-        lab.path("home/projects").display()
-    );
-    let mut script = lab.command("script");
-    script.args(["-qec", &console, "/dev/null"]).env("TERM", "vt100");
-    let mut talk = Talk::with(&mut script);
-    talk.log_in(user, "secret");
-    talk
-}
-
 fn blocks(talk: &mut Talk) -> u64 {
     talk.ask("df -k / | tail -n 1 | awk '{ print $2 }'")
         .parse()
@@ -45,7 +31,7 @@ fn a_running_machine_is_changed_in_place_and_keeps_what_it_has_written() {
     let lab = Lab::with(&BEFORE.replace("SECRET", SECRET));
     let launched = lab.run(&["launch", "lab", "-h", "a"]);
     assert_eq!(launched.code, Some(0), "{launched:?}");
-    let mut shell = talk(&lab, "a", "root");
+    let mut shell = lab.talk("a", "root");
     shell.ask("echo precious >/root/precious && echo local:x:1234:1234::/:/bin/sh >>/etc/passwd && sync");
     assert_eq!(shell.ask("cat /root/trace"), "first");
     let small = blocks(&mut shell);
@@ -61,12 +47,12 @@ fn a_running_machine_is_changed_in_place_and_keeps_what_it_has_written() {
         ),
         "{upgraded:?}"
     );
-    let mut shell = talk(&lab, "a", "jane");
+    let mut shell = lab.talk("a", "jane");
     assert_eq!(shell.ask("id -un"), "jane");
     drop(shell);
     assert_eq!(lab.run(&["stop", "lab", "-h", "a"]).code, Some(0));
     assert_eq!(lab.run(&["launch", "lab", "-h", "a"]).code, Some(0));
-    let mut shell = talk(&lab, "a", "root");
+    let mut shell = lab.talk("a", "root");
     assert_eq!(shell.ask("cat /root/precious"), "precious");
     assert_eq!(shell.ask("cat /root/trace"), "second");
     assert_eq!(shell.ask("grep -c ^local:x:1234: /etc/passwd"), "1");

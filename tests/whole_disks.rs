@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use mln_image::bake::{BakeError, Verify};
 use mln_image::base::atomic::{self, Durability};
@@ -14,6 +14,7 @@ use proptest::prelude::*;
 
 use crate::support::bakery::Bakery;
 use crate::support::disk::{Disk, disk_is_sound, lasting_parts, make_vfat, root_is_clean};
+use crate::support::program::{image_answer, run_image};
 use crate::support::project::{host, of, project};
 use crate::support::{BlockSize, ExtKind, Mkfs};
 
@@ -112,7 +113,7 @@ fn the_guest_s_own_name_for_its_root_stays_and_the_kernel_gets_the_partition() {
     let bake = |text: &str, name: &str| {
         atomic::write(&fstab, text.as_bytes(), Durability::NoSync).unwrap();
         let target = format!("{}:/etc/fstab", disk.0.display());
-        answer(&["cp", fstab.to_str().unwrap(), &target]);
+        image_answer(&["cp", fstab.to_str().unwrap(), &target]);
         let mut host = disk_host("www", 60 * MIB);
         host.platform = of(Platform::Xen);
         bakery.bake(&project(name, [host])).unwrap();
@@ -141,7 +142,7 @@ fn a_file_for_the_efi_system_partition_is_refused_with_the_reason() {
     let text = b"# mounts\nUUID=1234-5678\t/boot/efi vfat umask=0077 0 1\n";
     atomic::write(&fstab, text, Durability::NoSync).unwrap();
     let target = format!("{}:/etc/fstab", disk.0.display());
-    answer(&["cp", fstab.to_str().unwrap(), &target]);
+    image_answer(&["cp", fstab.to_str().unwrap(), &target]);
     let bake = |destination: &str| {
         let mut host = disk_host("www", 60 * MIB);
         host.files = vec![of(FileCopy {
@@ -193,12 +194,12 @@ fn the_root_is_named_where_it_is_not_clear() {
         "{message}"
     );
     assert_eq!(
-        answer(&["ls", &disk.0.display().to_string(), "--partition", "spare"])
+        image_answer(&["ls", &disk.0.display().to_string(), "--partition", "spare"])
             .lines()
             .count(),
         1
     );
-    let listed = run(&["ls", &disk.0.display().to_string()]);
+    let listed = run_image(&["ls", &disk.0.display().to_string()]);
     assert_eq!(listed.status.code(), Some(1));
 }
 
@@ -227,9 +228,9 @@ fn a_whole_disk_is_imported_and_says_which_partition_is_its_root() {
 fn image_commands_look_into_the_root_of_a_disk() {
     let (_bakery, disk) = cloud(ExtKind::Ext4);
     let image = disk.0.display().to_string();
-    assert_eq!(answer(&["check", &image]), "clean\n");
-    answer(&["mkdir", &format!("{image}:/srv/new"), "-p"]);
-    assert!(answer(&["ls", &format!("{image}:/srv")]).contains("/srv/new"));
+    assert_eq!(image_answer(&["check", &image]), "clean\n");
+    image_answer(&["mkdir", &format!("{image}:/srv/new"), "-p"]);
+    assert!(image_answer(&["ls", &format!("{image}:/srv")]).contains("/srv/new"));
     disk_is_sound(&disk.0, true, CLOUD_ROOT);
     let facts = info(&disk.0);
     assert_eq!(facts["partition_table"], "gpt");
@@ -241,7 +242,7 @@ fn image_commands_look_into_the_root_of_a_disk() {
         .map(|one| one["holds"].as_str().unwrap())
         .collect();
     assert_eq!(holds, ["ext", "unknown", "vfat"]);
-    let other = run(&["ls", &image, "--partition", "efi"]);
+    let other = run_image(&["ls", &image, "--partition", "efi"]);
     assert!(
         String::from_utf8_lossy(&other.stderr).contains("not an ext2, ext3 or ext4 file system"),
         "{other:?}"
@@ -366,27 +367,10 @@ fn failure(error: BakeError) -> String {
     texts.join(": ")
 }
 
-fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mln-image"))
-        .arg("image")
-        .args(arguments)
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .output()
-        .unwrap()
-}
-
-#[track_caller]
-fn answer(arguments: &[&str]) -> String {
-    let output = run(arguments);
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 fn cat(image: &Path, path: &str) -> String {
-    answer(&["cat", &format!("{}:{path}", image.display())])
+    image_answer(&["cat", &format!("{}:{path}", image.display())])
 }
 
 fn info(image: &Path) -> serde_json::Value {
-    serde_json::from_str(&answer(&["info", "--json", image.to_str().unwrap()])).unwrap()
+    serde_json::from_str(&image_answer(&["info", "--json", image.to_str().unwrap()])).unwrap()
 }

@@ -2,9 +2,9 @@
 
 import os
 import pathlib
-import subprocess
-import sys
 import time
+
+from benches.shell import run
 
 
 class Copies:
@@ -40,16 +40,12 @@ class Copies:
         self.image.unlink(missing_ok=True)
         with open(self.image, "wb") as image:
             image.truncate(600 * 2**20)
-        path = os.environ["PATH"] + ":/sbin:/usr/sbin"
-        environment = dict(os.environ, PATH=path, D=str(self.place), P=str(self.program))
-        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-N", "65536", self.image], check=True, env=environment)
+        variables = {"D": str(self.place), "P": str(self.program)}
+        run('mke2fs -q -F -t ext4 -N 65536 "$D/image"', **variables)
         os.sync()
         start = time.monotonic()
-        process = subprocess.run(["sh", "-ec", script], env=environment, capture_output=True, check=False)
-        seconds = time.monotonic() - start
-        if process.returncode:
-            sys.exit(f"bench: {script} failed:\n{process.stderr.decode()}")
-        return seconds
+        run(script, **variables)
+        return time.monotonic() - start
 
     def contestants(self):
         ours = '"$P" image cp -r "$D/{}" "$D/image:/"'

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+from benches.shell import run
+
 # The peer neither configures nor checks anything, so that the check is left out; nothing is synced on either side.
 FLAGS = ["--no-sync", "--verify", "none"]
 
@@ -57,7 +59,7 @@ class Deltas:
         directory = self.fresh()
         script = f"seq {hosts} | xargs -P2 -I@ qemu-img create -q -f qcow2 -b '{self.template}' -F raw '{directory}/@.qcow2' 2G"
         start = time.monotonic()
-        subprocess.run(["sh", "-ec", script], check=True)
+        run(script)
         return (time.monotonic() - start,)
 
     def contestants(self, hosts):

@@ -3,9 +3,9 @@
 import os
 import pathlib
 import random
-import subprocess
-import sys
 import time
+
+from benches.shell import run
 
 PAIRS = [("template import of a tar", "mke2fs -d of its tree", 0.8)]
 
@@ -34,10 +34,7 @@ class Imports:
         self.run(f'tar -C "{self.tree}" --numeric-owner -cf "{self.tar}" .')
 
     def run(self, script):
-        environment = dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin", P=str(self.program))
-        process = subprocess.run(["sh", "-ec", script], env=environment, capture_output=True, check=False)
-        if process.returncode:
-            sys.exit(f"bench: {script} failed:\n{process.stderr.decode()}")
+        run(script, P=str(self.program))
 
     def timed(self, script):
         self.runs += 1

@@ -3,9 +3,9 @@
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import time
+
+from benches.shell import run
 
 
 class Resizes:
@@ -14,7 +14,6 @@ class Resizes:
     def __init__(self, program, place):
         self.place = pathlib.Path(place)
         self.program = program
-        self.environment = dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin", P=str(self.program))
         tree = self.place / "tree"
         block = os.urandom(2**20)
         # The front half goes again, so that what stays lies in the back.
@@ -44,9 +43,7 @@ class Resizes:
         return int.from_bytes(superblock[4:8], "little") * (1024 << int.from_bytes(superblock[24:28], "little"))
 
     def run(self, script):
-        process = subprocess.run(["sh", "-ec", script], env=self.environment, capture_output=True, check=False)
-        if process.returncode:
-            sys.exit(f"bench: {script} failed:\n{process.stderr.decode()}")
+        run(script, P=str(self.program))
 
     def timed(self, base, script):
         """Seconds of wall-clock time that `script` takes with a copy of an image."""

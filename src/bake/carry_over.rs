@@ -12,19 +12,17 @@ use super::changes::{Action, HostChange};
 use super::compare::changed_paths;
 use super::error::HostError;
 use super::guest_view::ExtView;
-use super::host_files::FilesDirectory;
-use super::host_plan::HostPlan;
+use super::host_plan::{self, HostPlan};
 use super::kept;
 use super::manifest::{HostRecord, ImageDigest, ImageRecord};
 use super::memory::{Inputs, Memory, Wish};
 use super::offline::{OfflineError, change_image};
 use super::plan::Outline;
-use super::worker::{Finished, Shared, digest_in_guest, write_launch, write_swap};
+use super::worker::{Finished, Shared, digest_in_guest, relative, write_launch, write_swap};
 use crate::base::digest::Sha256Digest;
 use crate::base::{FileKind, GuestPath, Origin, PathError, Timestamp};
 use crate::edit::{Attributes, Change, Edit, EditList, GuestView as _};
 use crate::ext::Fs;
-use crate::guest::{self, GuestContext};
 use crate::image::Blake3Digest;
 use crate::store::HostPlaces;
 
@@ -41,7 +39,7 @@ pub(super) fn carry_over(
     let plan = &*shared.plan.host(outline)?;
     let places = shared.workspace.make_host(&plan.name)?;
     let memory = Memory::read(&places);
-    let own_inputs = shared.keys.inputs(plan, &outline.source)?;
+    let (key, own_inputs) = shared.keys.of(shared.plan.name(), plan, &outline.source)?;
     let is_edited = change.action == Action::Reconfigure;
     let old = memory.as_ref().and_then(|memory| memory.inputs.as_ref());
     let (image, contents) = if is_edited {
@@ -66,7 +64,6 @@ pub(super) fn carry_over(
     // Only now, since an image that could not be changed is as it was, and so is the project.
     shared.workspace.unseal()?;
     write_beside(shared, plan, &places, memory.as_ref(), &mut record)?;
-    let key = shared.keys.key(shared.plan.name(), plan, &outline.source)?;
     let inputs = Inputs {
         template,
         ..own_inputs
@@ -160,7 +157,9 @@ fn edits(
     let old = old.map_or(&none, |old| &old.wishes);
     let changed = changed_paths(old, &new.wishes);
     let mut edits = EditList::new();
-    for edit in configured(shared, outline, &view)? {
+    let plan = shared.plan;
+    let wanted = host_plan::configured(&plan.request, &plan.numbers, outline.host, &outline.source, &view)?;
+    for edit in wanted.edits {
         let path = edit.path.to_string();
         let is_unchanged = new.wishes.contains_key(&path) && !changed.contains(path.as_str());
         // What a running machine has, such as its seeds and leases, is its own.
@@ -174,26 +173,6 @@ fn edits(
         edits.extend(given_up(&view, &outline.source.view(), path, wish)?);
     }
     Ok(edits)
-}
-
-/// All that the project asks of the guest that `view` shows.
-fn configured(shared: &Shared<'_>, outline: &Outline<'_>, view: &ExtView<'_>) -> Result<EditList, HostError> {
-    let (plan, source) = (shared.plan, &outline.source);
-    let request = &plan.request;
-    let context = GuestContext {
-        now: source.now(),
-        root_file_system: source.root_file_system(),
-        root_names: &source.root_names(outline.host.platform.value.root_device()),
-        files: &FilesDirectory(request.files),
-        identity: &request.identity.key,
-        macs: &plan.numbers.macs,
-        addresses: &plan.numbers.addresses,
-    };
-    let mut configured = guest::configure(request.project, outline.host, view, &context)?;
-    if let Some(plugins) = request.plugins {
-        plugins.configure(outline.host.name.as_str(), view, &mut configured.edits)?;
-    }
-    Ok(configured.edits)
 }
 
 /// The edit that gives `path` back what the template has there, if it is still as the project wanted it.
@@ -245,7 +224,7 @@ fn image_record(plan: &HostPlan, places: &HostPlaces) -> Result<ImageRecord, Hos
     let len_bytes = file.metadata().map_err(PathError::on("read", &path))?.len();
     let digest = Blake3Digest::of_reader(file).map_err(PathError::on("read", &path))?;
     Ok(ImageRecord {
-        file: super::worker::relative(&path),
+        file: relative(&path),
         format: plan.format,
         len_bytes,
         digest: ImageDigest::Whole(digest),

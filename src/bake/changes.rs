@@ -146,10 +146,12 @@ pub fn changes(plan: &Plan<'_>, upgrade: &Upgrade<'_>) -> Result<Vec<HostChange>
             let name = &outline.host.name;
             let failed = |error| plan.broken(name, error);
             let host = plan.host(outline).map_err(failed)?;
+            let made_from = keys.of(plan.name(), &host, &outline.source);
+            let (key, inputs) = made_from.map_err(failed)?;
             let comparison = Comparison {
                 host: &host,
-                inputs: keys.inputs(&host, &outline.source).map_err(failed)?,
-                key: keys.key(plan.name(), &host, &outline.source).map_err(failed)?,
+                inputs,
+                key,
                 domain: plan.domain(outline)?,
                 old_domain: domains.get(name.as_str()),
                 directory: places.directory(),

@@ -137,8 +137,8 @@ impl Comparison<'_> {
         if self.other_launch(old) && self.other_definition().is_none() {
             change.because(Action::Restart, "it is started otherwise".to_owned());
         }
-        let is_there = |file: &&String| !self.own.file(file).is_file();
-        if let Some(missing) = old.launch.keys().find(is_there) {
+        let is_missing = |file: &&String| !self.own.file(file).is_file();
+        if let Some(missing) = old.launch.keys().find(is_missing) {
             change.because(Action::Restart, format!("its `{missing}` is missing"));
         }
     }

@@ -20,7 +20,7 @@ use super::told::Told;
 use crate::base::{FileKind, GuestPath, Origin};
 use crate::disk::Table;
 use crate::edit::{Change, Content, EditList, EditedView, Effect, GuestView as _, effective};
-use crate::guest::{self, GuestContext, GuestIdentity};
+use crate::guest::{self, Configured, GuestContext, GuestIdentity};
 use crate::launch::{self, DomainSpec, Firmware, LaunchFile, LaunchSettings};
 use crate::project::{Host, HostName, ImageFormat, Platform};
 
@@ -116,20 +116,7 @@ pub(super) fn plan_host(
     let fs = source.fs();
     let view = source.view();
     let root_partition = source.root().partition().map(|partition| partition.number);
-    let files = FilesDirectory(request.files);
-    let context = GuestContext {
-        now: source.now(),
-        root_file_system: source.root_file_system(),
-        root_names: &source.root_names(host.platform.value.root_device()),
-        files: &files,
-        identity: &request.identity.key,
-        macs: &numbers.macs,
-        addresses: &numbers.addresses,
-    };
-    let mut configured = guest::configure(request.project, host, &view, &context)?;
-    if let Some(plugins) = request.plugins {
-        plugins.configure(host.name.as_str(), &view, &mut configured.edits)?;
-    }
+    let configured = configured(request, numbers, host, source, &view)?;
     esp::refuse(source, &view, &configured.edits)?;
     let template_len_bytes = source.template().len_bytes();
     let mut warnings: Vec<String> = configured.warnings.iter().map(ToString::to_string).collect();
@@ -167,6 +154,30 @@ pub(super) fn plan_host(
         edits: configured.edits,
         launch: launch::files(&domain),
     })
+}
+
+/// All that the project asks of the guest of `host` that `view` shows; `source` is what it is made from.
+pub(super) fn configured(
+    request: &Request<'_>,
+    numbers: &Numbers,
+    host: &Host,
+    source: &Source,
+    view: &ExtView<'_>,
+) -> Result<Configured, HostError> {
+    let context = GuestContext {
+        now: source.now(),
+        root_file_system: source.root_file_system(),
+        root_names: &source.root_names(host.platform.value.root_device()),
+        files: &FilesDirectory(request.files),
+        identity: &request.identity.key,
+        macs: &numbers.macs,
+        addresses: &numbers.addresses,
+    };
+    let mut configured = guest::configure(request.project, host, view, &context)?;
+    if let Some(plugins) = request.plugins {
+        plugins.configure(host.name.as_str(), view, &mut configured.edits)?;
+    }
+    Ok(configured)
 }
 
 /// The format of the root image of `host`.

@@ -70,7 +70,7 @@ pub(super) fn remember(
         inputs: Some(inputs),
         is_lived_in,
     };
-    memory.write(places)
+    Ok(memory.write(places)?)
 }
 
 /// Whether anything is remembered of the host in `places`.

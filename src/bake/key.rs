@@ -36,13 +36,14 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The key of the host of `plan`, which is made from `source` in the project called `project`.
-    pub(super) fn key(
+    /// The key of the host of `plan`, which is made from `source` in the project called `project`, and what goes into it,
+    /// piece by piece.
+    pub(super) fn of(
         &self,
         project: &str,
         plan: &HostPlan,
         source: &Source,
-    ) -> Result<Sha256Digest, HostError> {
+    ) -> Result<(Sha256Digest, Inputs), HostError> {
         let mut fields = Fields::default();
         let now = source.now();
         fields.text(env!("CARGO_PKG_VERSION"));
@@ -70,16 +71,9 @@ impl<'a> Keys<'a> {
             fields.text(&file.content);
         }
         fields.text(&format!("{:?}", plan.file_system_uuid));
-        for edit in plan.edits.iter() {
-            self.edit(&mut fields, edit)?;
-        }
-        Ok(Sha256Digest::of(&fields.0))
-    }
-
-    /// What goes into the key, piece by piece.
-    pub(super) fn inputs(&self, plan: &HostPlan, source: &Source) -> Result<Inputs, HostError> {
+        let wishes = self.wishes(plan, &mut fields)?;
         let launch = plan.launch.iter();
-        Ok(Inputs {
+        let inputs = Inputs {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             template: source.record()?,
             format: plan.format,
@@ -88,16 +82,18 @@ impl<'a> Keys<'a> {
             launch: launch
                 .map(|file| (file.name.to_owned(), Sha256Digest::of(file.content.as_bytes())))
                 .collect(),
-            wishes: self.wishes(plan)?,
-        })
+            wishes,
+        };
+        Ok((Sha256Digest::of(&fields.0), inputs))
     }
 
-    /// What is wanted of the guest's paths.
-    fn wishes(&self, plan: &HostPlan) -> Result<BTreeMap<String, Wish>, HostError> {
+    /// What is wanted of the guest's paths, which goes into `all` too.
+    fn wishes(&self, plan: &HostPlan, all: &mut Fields) -> Result<BTreeMap<String, Wish>, HostError> {
         let mut wishes = BTreeMap::new();
         for edit in plan.edits.iter() {
             let mut fields = Fields::default();
             self.edit(&mut fields, edit)?;
+            all.0.extend_from_slice(&fields.0);
             let link = match &edit.change {
                 Change::Symlink { target, .. } => Some(String::from_utf8_lossy(target).into_owned()),
                 _ => None,

@@ -75,7 +75,7 @@ fn stays(
     outline: &Outline<'_>,
 ) -> Result<bool, HostError> {
     let host = plan.host(outline)?;
-    let key = keys.key(plan.name(), &host, &outline.source)?;
+    let (key, _) = keys.of(plan.name(), &host, &outline.source)?;
     let own = places.host(&host.name);
     Ok(kept::recall(&places.directory(), &own, &host, key, Trust::Looks).is_ok())
 }

@@ -236,8 +236,11 @@ impl<'a> HostRecord<'a> {
         let files = std::iter::once(&self.image.file)
             .chain(self.swap.iter().map(|swap| &swap.file))
             .chain(self.launch.iter().map(|launch| &launch.file));
-        files
-            .map(|file| file.rsplit_once('/').map_or(&**file, |(_, name)| name))
-            .collect()
+        files.map(|file| name_in_host(file)).collect()
     }
+}
+
+/// The name in its host's directory of a file that is recorded as `HOST/NAME`.
+pub(super) fn name_in_host(file: &str) -> &str {
+    file.rsplit_once('/').map_or(file, |(_, name)| name)
 }

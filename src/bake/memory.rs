@@ -7,8 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::HostError;
-use super::manifest::{ImageRecord, LaunchRecord, SwapRecord, TemplateRecord};
+use super::manifest::{ImageRecord, LaunchRecord, SwapRecord, TemplateRecord, name_in_host};
 use crate::base::PathError;
 use crate::base::atomic::{self, Durability};
 use crate::base::digest::Sha256Digest;
@@ -79,9 +78,9 @@ impl Memory {
     }
 
     /// Remembers, once all files have their names.
-    pub(super) fn write(&self, places: &HostPlaces) -> Result<(), HostError> {
+    pub(super) fn write(&self, places: &HostPlaces) -> Result<(), PathError> {
         let text = serde_json::to_vec(self).expect("what is remembered is plain data");
-        Ok(atomic::write(&places.memory(), &text, Durability::NoSync)?)
+        atomic::write(&places.memory(), &text, Durability::NoSync)
     }
 
     /// Forgets the host in `places`, whose files are about to be replaced: what the new ones hold is not lived in.
@@ -97,8 +96,7 @@ impl Memory {
 
     /// The name of the image's file in the host's directory.
     pub(super) fn image_name(&self) -> &str {
-        let file = &self.image.file;
-        file.rsplit_once('/').map_or(&**file, |(_, name)| name)
+        name_in_host(&self.image.file)
     }
 
     /// Whether a machine, or someone else, has written to the image since it was made. One that is gone has nothing to

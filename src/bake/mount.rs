@@ -4,12 +4,13 @@
 //! and so vanishes with the mount.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::mount::{MountFlags, mount};
 
-use super::offline::{OfflineError, find, locked, open_device};
+use super::offline::{OfflineError, locked, open_device};
 use crate::block::BlockDevice as _;
 
 /// Says why an image could not be mounted.
@@ -43,8 +44,8 @@ pub enum MountError {
 struct Loop(String);
 
 impl Loop {
-    /// Makes one of `len_bytes` of the file at `path`, from `start_bytes` on.
-    fn over(path: &Path, start_bytes: u64, len_bytes: u64, is_read_only: bool) -> Result<Self, MountError> {
+    /// Makes one of the bytes of the file at `path` that lie in `range`.
+    fn over(path: &Path, range: Range<u64>, is_read_only: bool) -> Result<Self, MountError> {
         let failed = |reason: String| MountError::Loop {
             path: path.to_path_buf(),
             reason,
@@ -53,8 +54,8 @@ impl Loop {
             .args(["--find", "--show"])
             .args(is_read_only.then_some("--read-only"))
             .args([
-                format!("--offset={start_bytes}"),
-                format!("--sizelimit={len_bytes}"),
+                format!("--offset={}", range.start),
+                format!("--sizelimit={}", range.end.saturating_sub(range.start)),
             ])
             .arg("--")
             .arg(path)
@@ -86,13 +87,9 @@ pub fn mount_image(
     is_read_only: bool,
 ) -> Result<(), MountError> {
     let (place, image) = locked(path)?;
-    let (root, window) = find(path, image.clone(), partition)?;
-    let kind = open_device(path, partition, image.clone())?
-        .fs
-        .superblock()
-        .type_name();
-    let start_bytes = root.range(image.len_bytes()).start;
-    let device = Loop::over(&place, start_bytes, window.len_bytes(), is_read_only)?;
+    let opened = open_device(path, partition, image.clone())?;
+    let kind = opened.fs.superblock().type_name();
+    let device = Loop::over(&place, opened.root.range(image.len_bytes()), is_read_only)?;
     let flags = if is_read_only {
         MountFlags::RDONLY
     } else {

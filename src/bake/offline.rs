@@ -206,7 +206,7 @@ pub fn check_image(
 }
 
 /// Where the file system lies in the image on `device`, and that part as a device.
-pub(super) fn find(
+fn find(
     path: &Path,
     device: Arc<dyn BlockDevice>,
     partition: Option<&str>,

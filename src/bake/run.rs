@@ -221,7 +221,7 @@ fn settle<'a>(shared: &Shared<'a>, outline: &'a Outline<'a>) -> Result<Option<Or
         return order(None);
     }
     let plan = shared.plan.host(outline)?;
-    let key = shared.keys.key(shared.plan.name(), &plan, &outline.source)?;
+    let (key, _) = shared.keys.of(shared.plan.name(), &plan, &outline.source)?;
     let is_proved = shared.execution.verify == Verify::Full || !shared.workspace.was_sealed();
     let trust = if is_proved { Trust::Digests } else { Trust::Looks };
     match kept::recall(&places.directory(), &own, &plan, key, trust) {

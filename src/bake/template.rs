@@ -80,10 +80,12 @@ impl Source {
         }
         let root = find_root(&*overlay, choice).map_err(on_disk)?;
         let root_device = root.on(overlay.clone()).map_err(on_disk)?;
-        let last_write = Fs::open(root_device).map_err(failed)?.superblock().wtime();
+        let last_write = Fs::open(root_device.clone())
+            .map_err(failed)?
+            .superblock()
+            .wtime();
         let now = now.unwrap_or(last_write);
-        let recovering = root.on(overlay.clone()).map_err(on_disk)?;
-        let (fs, report) = Fs::recover(recovering, now).map_err(failed)?;
+        let (fs, report) = Fs::recover(root_device, now).map_err(failed)?;
         drop(fs);
         let overlay =
             Arc::into_inner(overlay).expect("the file system alone shared the overlay, and is gone");
@@ -146,10 +148,8 @@ impl Source {
         let start = self.root.range(self.device.len_bytes()).start;
         let before = 0..start;
         let behind = start.saturating_add(self.fs.superblock().len_bytes())..self.device.len_bytes();
-        let used = used
-            .into_iter()
-            .map(|range| range.start.saturating_add(start)..range.end.saturating_add(start));
-        Ok(Ranges::from_unsorted(used.chain([before, behind])))
+        let used = Ranges::from_unsorted(used).shifted(start);
+        Ok(Ranges::from_unsorted(used.iter().chain([before, behind])))
     }
 
     /// The digest of the template's file.

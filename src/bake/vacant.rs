@@ -20,9 +20,7 @@ pub(super) fn vacant(image: &Arc<FileDevice>, root: &Root) -> Vec<Range<u64>> {
     let Ok((free, is_sound)) = free_ranges(window) else {
         return Vec::new();
     };
-    let start = root.range(image.len_bytes()).start;
-    let shifted = |range: Range<u64>| range.start.saturating_add(start)..range.end.saturating_add(start);
-    let free = Ranges::from_unsorted(free.iter().map(shifted));
+    let free = free.shifted(root.range(image.len_bytes()).start);
     if is_sound {
         return free.iter().collect();
     }

@@ -19,7 +19,7 @@ use super::host_plan::{FilePlan, HostPlan};
 use super::kept::{self, Remade};
 use super::key::Keys;
 use super::manifest::{HostRecord, LaunchRecord, SwapRecord, TemplateRecord};
-use super::memory::Memory;
+use super::memory::{Inputs, Memory};
 use super::network_files::known_lines;
 use super::plan::{Outline, Plan, Planned};
 use super::run::{Execution, Verify};
@@ -111,8 +111,8 @@ pub(super) struct Order<'a> {
 /// A host whose image is computed but not written.
 pub(super) struct Computed<'a> {
     plan: Planned<'a>,
-    /// The digest of all that it is made from.
-    key: Sha256Digest,
+    /// The digest of all that it is made from, and that piece by piece.
+    made_from: (Sha256Digest, Inputs),
     pub(super) delta: Delta,
     pub(super) block_bytes: u32,
     /// The digests of the files that were changed.
@@ -159,7 +159,7 @@ fn compute<'a>(
     let stage = |stage: &str| shared.execution.reporter.stage(outline.host.name.as_str(), stage);
     stage("configure");
     let plan = shared.plan.host(outline)?;
-    let key = shared.keys.key(shared.plan.name(), &plan, made.source)?;
+    let made_from = shared.keys.of(shared.plan.name(), &plan, made.source)?;
     let (overlay, fs) = made.ground.fork()?;
     let block_bytes = fs.block_size().bytes();
     let contents = configure(shared, fs, &plan)?;
@@ -169,7 +169,7 @@ fn compute<'a>(
     stage("write");
     Ok(Computed {
         plan,
-        key,
+        made_from,
         delta,
         block_bytes,
         contents,
@@ -203,8 +203,7 @@ fn finish(
     redo::discard(&places.root_image(ImageFormat::Raw))?;
     let record = HostRecord::new(plan, &host.contents, image, swap, launch);
     shared.workspace.tidy_host(places, &record.file_names())?;
-    let inputs = shared.keys.inputs(plan, made.source)?;
-    kept::remember(places, (host.key, inputs), &record, false)?;
+    kept::remember(places, host.made_from.clone(), &record, false)?;
     shared.note_host(place, plan, &record)?;
     Ok(plan.files.len())
 }
@@ -269,7 +268,7 @@ pub(super) fn write_launch(
     files: &[LaunchFile],
     places: &HostPlaces,
     finished: &mut Finished,
-) -> Result<Vec<LaunchRecord>, HostError> {
+) -> Result<Vec<LaunchRecord>, PathError> {
     let mut records = Vec::with_capacity(files.len());
     for launch in files {
         let path = places.file(launch.name);

@@ -46,10 +46,7 @@ impl BaseImage {
             len_bytes: in_file,
             source: errno.into(),
         })?;
-        let shifted = |range: Range<u64>| {
-            range.start.saturating_add(before_bytes)..range.end.saturating_add(before_bytes)
-        };
-        let allocated = Ranges::from_unsorted(allocated.iter().map(shifted));
+        let allocated = allocated.shifted(before_bytes);
         let stored = allocated.intersection(used);
         Ok(Self {
             device,

@@ -119,6 +119,14 @@ impl Ranges {
         Self::from_unsorted(self.iter().chain(other.iter()))
     }
 
+    /// The set with every offset `by_bytes` greater.
+    #[must_use]
+    pub fn shifted(&self, by_bytes: u64) -> Self {
+        let shifted =
+            |range: Range<u64>| range.start.saturating_add(by_bytes)..range.end.saturating_add(by_bytes);
+        Self(self.iter().map(shifted).collect())
+    }
+
     /// The bytes of this set below `len_bytes`.
     #[must_use]
     pub fn below(&self, len_bytes: u64) -> Self {

@@ -14,6 +14,7 @@ pub(crate) mod memory_guest;
 mod mkfs;
 mod mount;
 pub(crate) mod plugins;
+pub(crate) mod program;
 pub(crate) mod project;
 pub(crate) mod project_table;
 mod random;

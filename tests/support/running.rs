@@ -70,6 +70,21 @@ impl Lab {
         self.directory.path().join(name)
     }
 
+    /// A shell on the console of the machine `name`, as `user`, whose password is `secret`, as a person at a terminal
+    /// would have it.
+    pub(crate) fn talk(&self, name: &str, user: &str) -> Talk {
+        let console = format!(
+            "{} -P {} console {name}.lab",
+            self.path("mln-image").display(),
+            self.path("home/projects").display()
+        );
+        let mut script = self.command("script");
+        script.args(["-qec", &console, "/dev/null"]).env("TERM", "vt100");
+        let mut talk = Talk::with(&mut script);
+        talk.log_in(user, "secret");
+        talk
+    }
+
     /// Where the sockets of the running project lie.
     pub(crate) fn runtime(&self) -> PathBuf {
         let projects = self.path("home/projects/lab");

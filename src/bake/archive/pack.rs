@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tar::{Builder, Header, HeaderMode};
 use zstd::Encoder;
@@ -47,22 +48,18 @@ struct Member {
 /// Packs the project in `places` for `destination`.
 pub fn pack(places: &ProjectPlaces, destination: &Path) -> Result<Packed, ArchiveError> {
     let _workspace = Workspace::open(places.clone(), Existing::Replace)?;
-    let mut manifest = read_json(&places.manifest())?;
-    let mut launch = read_json(&places.launch())?;
+    let mut manifest: Value = read_json(&places.manifest())?;
+    let mut launch: Value = read_json(&places.launch())?;
     let directory = places.directory();
     let mut members = Vec::new();
     for host in manifest["hosts"].as_array_mut().into_iter().flatten() {
         members.extend(host_members(places, host, &mut launch, destination)?);
     }
-    let mut texts = vec![
-        ("manifest.json".to_owned(), manifest.clone()),
-        ("launch.json".to_owned(), launch),
-    ];
-    for (name, value) in texts.drain(..) {
-        let text = to_text(&value).map_err(damaged(&directory.join(&name)))?;
-        let temporary = AtomicFile::private(&destination.with_extension(&name), &text)?;
+    for (name, value) in [("manifest.json", &manifest), ("launch.json", &launch)] {
+        let text = to_text(value).map_err(damaged(&directory.join(name)))?;
+        let temporary = AtomicFile::private(&destination.with_extension(name), &text)?;
         members.push(Member {
-            path: name,
+            path: name.to_owned(),
             source: temporary.temporary_path().to_path_buf(),
             _temporary: Some(temporary),
             _image: None,
@@ -224,7 +221,8 @@ fn listed(member: &Member) -> Result<IndexFile, ArchiveError> {
     })
 }
 
-fn read_json(path: &Path) -> Result<Value, ArchiveError> {
+/// The file at `path`, which a bake has written.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ArchiveError> {
     let text = fs::read(path).map_err(PathError::on("read", path))?;
     serde_json::from_slice(&text).map_err(damaged(path))
 }

@@ -1,20 +1,20 @@
 //! What names a project's place, made anew for the place that it has been moved to.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::super::manifest::{LaunchRecord, to_text};
+use super::super::manifest::{LaunchRecord, name_in_host, to_text};
 use super::super::memory::{Memory, look_at};
+use super::super::worker::{Finished, write_launch};
 use super::error::ArchiveError;
 use super::index::Index;
-use super::pack::damaged;
+use super::pack::{damaged, read_json};
 use crate::base::PathError;
 use crate::base::atomic::{self, Durability};
 use crate::base::digest::Sha256Digest;
-use crate::launch::{self, DomainSpec, ProjectSpec, runtime_name};
+use crate::launch::{self, ProjectSpec, runtime_name};
 use crate::store::{HostPlaces, Incoming};
 
 /// The lines of a dnsmasq configuration that name a file of the project.
@@ -24,8 +24,8 @@ const PATH_LINES: [&str; 2] = ["addn-hosts=", "dhcp-leasefile="];
 pub(super) fn settle(incoming: &Incoming, index: &Index) -> Result<Vec<String>, ArchiveError> {
     let staging = incoming.directory();
     let manifest_path = staging.join("manifest.json");
-    let mut manifest: Value = read(&manifest_path)?;
-    let mut spec: ProjectSpec = read(&staging.join("launch.json"))?;
+    let mut manifest: Value = read_json(&manifest_path)?;
+    let mut spec: ProjectSpec = read_json(&staging.join("launch.json"))?;
     for file in manifest["files"].as_array_mut().into_iter().flatten() {
         let name = file["file"].as_str().unwrap_or_default().to_owned();
         let is_configuration = name.starts_with("dnsmasq.") && !name.contains('/');
@@ -41,7 +41,9 @@ pub(super) fn settle(incoming: &Incoming, index: &Index) -> Result<Vec<String>, 
         if !own.directory().is_dir() {
             continue;
         }
-        let records = write_launch(domain, &own)?;
+        let mut finished = Finished::default();
+        let records = write_launch(&launch::files(domain), &own, &mut finished)?;
+        finished.persist()?;
         let hosts = manifest["hosts"].as_array_mut().into_iter().flatten();
         for host in hosts.filter(|host| host["name"] == domain.host.as_str()) {
             host["launch"] = json!(records);
@@ -55,11 +57,6 @@ pub(super) fn settle(incoming: &Incoming, index: &Index) -> Result<Vec<String>, 
         .iter()
         .map(|hook| hook.moment.name().to_owned())
         .collect())
-}
-
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ArchiveError> {
-    let text = fs::read(path).map_err(PathError::on("read", path))?;
-    serde_json::from_slice(&text).map_err(damaged(path))
 }
 
 /// Lets a configuration of dnsmasq name files in the new place; gives the file's digest.
@@ -81,22 +78,6 @@ fn move_lines(path: &Path, index: &Index, incoming: &Incoming) -> Result<Sha256D
     Ok(Sha256Digest::of(moved.as_bytes()))
 }
 
-/// Writes the files that start and stop the machine of `domain`.
-fn write_launch(domain: &DomainSpec, own: &HostPlaces) -> Result<Vec<LaunchRecord>, ArchiveError> {
-    let mut records = Vec::new();
-    for file in launch::files(domain) {
-        let path = own.file(file.name);
-        atomic::write(&path, file.content.as_bytes(), Durability::NoSync)?;
-        let mode = fs::Permissions::from_mode(file.mode.into());
-        fs::set_permissions(&path, mode).map_err(PathError::on("write", &path))?;
-        records.push(LaunchRecord {
-            file: format!("{}/{}", domain.host, file.name),
-            sha256: Sha256Digest::of(file.content.as_bytes()),
-        });
-    }
-    Ok(records)
-}
-
 /// Lets what is remembered of a host speak of its new files.
 fn remember(own: &HostPlaces, records: &[LaunchRecord]) -> Result<(), ArchiveError> {
     let Some(mut memory) = Memory::read(own) else {
@@ -104,10 +85,7 @@ fn remember(own: &HostPlaces, records: &[LaunchRecord]) -> Result<(), ArchiveErr
     };
     memory.launch = records.to_vec();
     for record in records {
-        let name = record
-            .file
-            .rsplit_once('/')
-            .map_or(&*record.file, |(_, name)| name);
+        let name = name_in_host(&record.file);
         let found = look_at(own, name).map_err(PathError::on("read", own.file(name)))?;
         memory.stored.retain(|stored| stored.name != name);
         memory.stored.push(found);
@@ -115,6 +93,5 @@ fn remember(own: &HostPlaces, records: &[LaunchRecord]) -> Result<(), ArchiveErr
             inputs.launch.insert(name.to_owned(), record.sha256);
         }
     }
-    let text = serde_json::to_vec(&memory).map_err(damaged(&own.memory()))?;
-    Ok(atomic::write(&own.memory(), &text, Durability::NoSync)?)
+    Ok(memory.write(own)?)
 }

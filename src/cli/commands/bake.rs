@@ -7,6 +7,7 @@ use serde_json::json;
 use super::super::error::CommandError;
 use super::super::progress::{self, Timings};
 use super::Context;
+use super::durability::DurabilityArgs;
 use super::making::{self, MakingArgs};
 use crate::bake::{self, BakeError, Baked, Execution, Plan, Selection, Shard, Verify, Written};
 use crate::base::Timestamp;
@@ -18,10 +19,6 @@ use crate::template::{ImportOrder, Lineage, Store, TemplateName};
 
 /// Bake a project: every host's images, configured, and the files to start it
 #[derive(Debug, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line on its own"
-)]
 pub(crate) struct Args {
     #[command(flatten)]
     making: MakingArgs,
@@ -55,9 +52,8 @@ pub(crate) struct Args {
     /// Keep a host's image as a template of this name, too, with the record of what it was made from
     #[arg(long, value_name = "NAME")]
     as_template: Option<TemplateName>,
-    /// Leave the writing to the kernel: faster, but a power cut may take the images
-    #[arg(long)]
-    no_sync: bool,
+    #[command(flatten)]
+    durability: DurabilityArgs,
 }
 
 /// How much to prove.
@@ -100,11 +96,7 @@ impl Args {
                 VerifyArg::Quick => Verify::Quick,
                 VerifyArg::Full => Verify::Full,
             },
-            durability: if self.no_sync {
-                Durability::NoSync
-            } else {
-                Durability::Sync
-            },
+            durability: self.durability.choice(),
             reporter,
         }
     }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::super::error::CommandError;
 use super::Context;
+use super::durability::DurabilityArgs;
 use crate::bake::{self, ArchiveError};
-use crate::base::atomic::Durability;
 use crate::store::{Projects, StoreError};
 
 /// Put an exported project in its place among the projects
@@ -19,19 +19,14 @@ pub(crate) struct Args {
     /// The archive that `export PROJECT` wrote
     #[arg(value_name = "ARCHIVE")]
     archive: PathBuf,
-    /// Leave the writing to the kernel: faster, but a power cut may take the images
-    #[arg(long)]
-    no_sync: bool,
+    #[command(flatten)]
+    durability: DurabilityArgs,
 }
 
 /// Unpacks, and tells where the project lies.
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let projects = Projects::at(&context.places.projects);
-    let durability = if arguments.no_sync {
-        Durability::NoSync
-    } else {
-        Durability::Sync
-    };
+    let durability = arguments.durability.choice();
     let unpacked = bake::unpack(&arguments.archive, &projects, durability).map_err(failed)?;
     if !unpacked.hooks.is_empty() {
         context.ui.note(&format!(

@@ -4,6 +4,7 @@ mod bake;
 mod check;
 mod config;
 mod console;
+mod durability;
 mod explain;
 mod export;
 mod fmt;

@@ -77,19 +77,13 @@ fn stop_project(arguments: &Args, project: &Running, context: &Context<'_>) -> R
     let mut failed = 0;
     let mut stopped = 0;
     for (host, outcome) in &report.hosts {
-        match outcome {
-            StopOutcome::AlreadyDown => context.ui.note(&format!("{host} is down already")),
-            StopOutcome::Foreign(pid) => {
-                failed += 1;
-                context.ui.failure(&format!(
-                    "{host}: process {pid}, which is not ours, uses its disk"
-                ));
-            }
-            StopOutcome::Failed(reason) => {
-                failed += 1;
-                context.ui.failure(&format!("{host}: {reason}"));
-            }
-            StopOutcome::CleanedUp | StopOutcome::Down | StopOutcome::Forced => stopped += 1,
+        if let Some(reason) = outcome.obstacle() {
+            failed += 1;
+            context.ui.failure(&format!("{host}: {reason}"));
+        } else if *outcome == StopOutcome::AlreadyDown {
+            context.ui.note(&format!("{host} is down already"));
+        } else {
+            stopped += 1;
         }
     }
     if context.json {

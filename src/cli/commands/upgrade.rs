@@ -9,15 +9,13 @@ use serde_json::json;
 use super::super::error::CommandError;
 use super::super::progress;
 use super::Context;
+use super::durability::DurabilityArgs;
 use super::launch::seconds;
 use super::making::{self, MakingArgs, Material};
 use super::running;
 use crate::bake::{self, Action, Execution, HostChange, Plan, Selection, Upgrade, Verify, Written};
 use crate::base::Timestamp;
-use crate::base::atomic::Durability;
-use crate::launch::run::{
-    HostStatus, Running, StartOptions, State, StopOptions, StopOutcome, Until, start, status, stop,
-};
+use crate::launch::run::{HostStatus, Running, StartOptions, State, StopOptions, Until, start, status, stop};
 use crate::project::HostName;
 use crate::store::{Existing, ProjectPlaces, Projects};
 
@@ -28,10 +26,6 @@ use crate::store::{Existing, ProjectPlaces, Projects};
 /// host that has not run is baked anew if anything it is made from has changed. Users and groups that the description
 /// has no more stay; other files go back to what the template has, unless the machine has changed them.
 #[derive(Debug, clap::Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line on its own"
-)]
 pub(crate) struct Args {
     #[command(flatten)]
     making: MakingArgs,
@@ -53,9 +47,8 @@ pub(crate) struct Args {
     /// Let this host, which the description has no more, go with what its machine has written; may be given again
     #[arg(long, value_name = "HOST", value_delimiter = ',', conflicts_with = "keep")]
     discard: Vec<String>,
-    /// Leave the writing to the kernel: faster, but a power cut may take the images
-    #[arg(long)]
-    no_sync: bool,
+    #[command(flatten)]
+    durability: DurabilityArgs,
 }
 
 /// What is to be done, and what of it runs.
@@ -280,13 +273,10 @@ fn stop_busy(
     let report = report.map_err(|error| running::command_error(error, context))?;
     let mut failed = 0;
     for (host, outcome) in &report.hosts {
-        let reason = match outcome {
-            StopOutcome::Foreign(pid) => format!("process {pid}, which is not ours, uses its disk"),
-            StopOutcome::Failed(reason) => reason.clone(),
-            _ => continue,
-        };
-        failed += 1;
-        context.ui.failure(&format!("{host}: {reason}"));
+        if let Some(reason) = outcome.obstacle() {
+            failed += 1;
+            context.ui.failure(&format!("{host}: {reason}"));
+        }
     }
     running::verdict(failed, "could not be stopped; no image was changed")
 }
@@ -306,11 +296,7 @@ fn carry_out(
         keep: true,
         written: Written::CarryOver(upgrade),
         verify: Verify::Quick,
-        durability: if arguments.no_sync {
-            Durability::NoSync
-        } else {
-            Durability::Sync
-        },
+        durability: arguments.durability.choice(),
         reporter: &*reporter,
     };
     let baked = material.in_threads(&Selection::All, |request| {

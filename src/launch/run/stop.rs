@@ -36,6 +36,17 @@ pub enum StopOutcome {
     Failed(String),
 }
 
+impl StopOutcome {
+    /// Why the machine could not be stopped; `None` where it is down now.
+    pub fn obstacle(&self) -> Option<String> {
+        match self {
+            Self::Foreign(pid) => Some(format!("process {pid}, which is not ours, uses its disk")),
+            Self::Failed(reason) => Some(reason.clone()),
+            Self::AlreadyDown | Self::CleanedUp | Self::Down | Self::Forced => None,
+        }
+    }
+}
+
 /// Stops the machines that `options` name; once none of the project is up, its switches too.
 pub fn stop(
     running: &Running,

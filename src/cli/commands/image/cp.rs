@@ -89,11 +89,7 @@ fn into_image(arguments: &Args, to: &Target, context: &Context<'_>) -> Result<()
     arguments.check(source.top()?.kind())?;
     change(&to.image, &arguments.partition, context, |fs| {
         let top = destination(fs, from.file_name().map(OsStr::as_bytes), to)?;
-        transfer(
-            &mut source,
-            &mut ImageSink::new(fs, top.clone(), arguments.wishes()),
-        )?;
-        Ok(bake::label_new(fs, &top)?)
+        put(&mut source, fs, &top, arguments)
     })
 }
 
@@ -141,12 +137,14 @@ fn between_images(
             return Err(CommandError::work(text));
         }
         let mut source = ImageSource::new(&source, &from.image, inode, arguments.keeps());
-        transfer(
-            &mut source,
-            &mut ImageSink::new(fs, top.clone(), arguments.wishes()),
-        )?;
-        Ok(bake::label_new(fs, &top)?)
+        put(&mut source, fs, &top, arguments)
     })
+}
+
+/// Makes everything of `source` at `top` of the image.
+fn put(source: &mut dyn Source, fs: &mut Fs, top: &GuestPath, arguments: &Args) -> Result<(), CommandError> {
+    transfer(source, &mut ImageSink::new(fs, top.clone(), arguments.wishes()))?;
+    Ok(bake::label_new(fs, top)?)
 }
 
 /// Shows everything of `source` to `sink`.
