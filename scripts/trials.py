@@ -109,10 +109,13 @@ def spawn(words, environment=None):
     return process, main
 
 
+def is_alone():
+    """Whether this script runs in a network that nobody else is on."""
+    return os.environ.get("MLN_TRIAL") == "alone"
+
+
 def alone():
-    """Runs this script again in a network that nobody else is on, where it may make bridges, if it is not yet."""
-    if os.environ.get("MLN_TRIAL") == "alone":
-        return
+    """Runs this script again in a network that nobody else is on, where it may make bridges."""
     words = ["unshare", "--net", "--mount"]
     if os.geteuid() != 0:
         words.append("--map-root-user")

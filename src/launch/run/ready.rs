@@ -48,18 +48,21 @@ pub(super) struct Watched<'a> {
     machine: &'a Machine,
     console: Console,
     started: Instant,
+    /// Since when it is watched: the time that others take to be started is none of its own.
+    watched: Instant,
     looked: Instant,
     waited: Option<Waited>,
 }
 
 impl<'a> Watched<'a> {
-    /// Watches `machine`, which has just been started.
-    pub(super) fn new(machine: &'a Machine) -> Self {
+    /// Watches `machine`, whose start began at `started`.
+    pub(super) fn new(machine: &'a Machine, started: Instant) -> Self {
         let now = Instant::now();
         Self {
             machine,
             console: Console::new(&machine.console()),
-            started: now,
+            started,
+            watched: now,
             looked: now,
             waited: None,
         }
@@ -94,7 +97,7 @@ impl<'a> Watched<'a> {
         if until != Until::Console && self.addresses().next().is_none() {
             return self.fail("it has no fixed address at which it could be asked whether it is up");
         }
-        if elapsed > limit {
+        if self.watched.elapsed() > limit {
             return self.fail(&format!("it is not up after {} s", limit.as_secs()));
         }
         false

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::cleanup::Undo;
 use crate::base::report::Reporter;
@@ -152,8 +152,9 @@ fn start_all(
             if !outcomes.is_empty() || !watched.is_empty() {
                 sleep(options.pause);
             }
+            let started = Instant::now();
             match start_one(machine, begun, reporter) {
-                Ok(()) => watched.push(machine),
+                Ok(()) => watched.push((machine, started)),
                 Err(error) => {
                     let reason = crate::base::report::chain(&error);
                     reporter.failed(machine.name().as_str(), &reason);
@@ -189,28 +190,31 @@ fn clean_up_crash(machine: &Machine, notice: &dyn Fn(Notice)) {
     }
 }
 
-/// Waits for machines that were started together.
+/// Waits for machines that were started one after the other, each at its time.
 fn wait_for(
-    machines: &[&Machine],
+    machines: &[(&Machine, Instant)],
     options: &StartOptions,
     begun: &Mutex<Begun>,
     reporter: &dyn Reporter,
 ) -> Vec<(HostName, Outcome)> {
     let Some(limit) = options.wait else {
-        for machine in machines {
+        for (machine, _) in machines {
             reporter.done(machine.name().as_str(), "started");
         }
         let started = machines
             .iter()
-            .map(|machine| (machine.name().clone(), Outcome::Started));
+            .map(|(machine, _)| (machine.name().clone(), Outcome::Started));
         return started.collect();
     };
-    let watched = machines.iter().map(|machine| Watched::new(machine)).collect();
-    for machine in machines {
+    let watched = machines
+        .iter()
+        .map(|(machine, started)| Watched::new(machine, *started))
+        .collect();
+    for (machine, _) in machines {
         reporter.stage(machine.name().as_str(), "boot");
     }
     let waited = ready::wait(watched, limit, options.until, &|| drop(locked(begun)), reporter);
-    let outcome = |(machine, waited): (&&Machine, Waited)| {
+    let outcome = |((machine, _), waited): (&(&Machine, Instant), Waited)| {
         let outcome = match waited {
             Waited::Up(elapsed) => Outcome::Up(elapsed),
             Waited::Failed { reason, last_lines } => {
