@@ -39,6 +39,7 @@ fn defined(host: &Host) -> DomainSpec {
         tap: None,
         owner: None,
         group: None,
+        run_as: None,
         service_host: None,
         address: None,
         dhcp: None,

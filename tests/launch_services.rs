@@ -21,6 +21,7 @@ const PROJECT: &str = r#"global {
     afterProjectStop { echo stopped }
 }
 switch lan { address 10.9.0.1/24; dhcp 10.9.0.100 10.9.0.110 }
+switch side { sudo mln-test }
 superclass common {
     template busybox.ext4
     memory 48M
@@ -29,12 +30,20 @@ superclass common {
     network eth0 { switch lan; netmask 255.255.255.0 }
 }
 host a { superclass common; term screen; sudo mln-test; nice 7; network eth0 { address dhcp } }
-host b { superclass common; term tmux; network eth0 { address 10.9.0.20 } }
+host b {
+    superclass common
+    term tmux
+    group adm
+    network eth0 { address 10.9.0.20 }
+    network eth1 { switch side; address 10.8.0.2; netmask 255.255.255.0 }
+}
 host c {
     superclass common
     term log
     network eth0 { address 10.9.0.30 }
-    startup { (while :; do echo SSH-2.0-none | nc -l -p 22; done) & }
+    network eth1 { switch side; address 10.8.0.3; netmask 255.255.255.0 }
+    # Only who is answered over the switch of another user answers.
+    startup { (ping -c 1 -w 30 10.8.0.2 && while :; do echo SSH-2.0-none | nc -l -p 22; done) & }
 }
 "#;
 
@@ -50,6 +59,8 @@ $MLN launch lab -h b --until ping
 $MLN launch lab -h c --until ssh
 ps -eo user:20,ni,args | awk -v place="uml_dir=$MLN_RUNTIME_DIR/" \
     '$3 == "linux.uml" && index($0, place) { print $1, $2, $3, substr($4, 6) }' | sort -u
+ps -eo user:20,args | awk -v place="$MLN_RUNTIME_DIR/" '$2 ~ "uml_switch$" && index($0, place) { print $1, "uml_switch" }'
+stat -c '%U:%G %A' "$PROJECTS/lab/b/root.img"
 cut -d' ' -f3,4 "$PROJECTS/lab/dnsmasq.lan.leases"
 ip -o -4 address show dev lan.lab | grep -o 'inet [^ ]*'
 echo READY
@@ -134,6 +145,8 @@ launched lab: 1 host
 mln-test 7 linux.uml a
 root 0 linux.uml b
 root 0 linux.uml c
+mln-test uml_switch
+mln-test:adm -rw-rw----
 10.9.0.100 a
 inet 10.9.0.1/24
 note: beforeProjectStop: stopping

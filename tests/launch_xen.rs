@@ -25,6 +25,7 @@ fn switch(name: &str) -> Switch {
         tap: None,
         owner: None,
         group: None,
+        run_as: None,
         service_host: None,
         address: None,
         dhcp: None,

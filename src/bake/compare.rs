@@ -258,6 +258,7 @@ impl Comparison<'_> {
                 "memory_mib" => "memory".to_owned(),
                 "vifs" => "network".to_owned(),
                 "run_as" => "user".to_owned(),
+                "image_group" => "group".to_owned(),
                 key => key.replace('_', " "),
             })
             .collect();

@@ -45,10 +45,30 @@ impl LaunchHost {
         process::find(name, self.search_path.as_ref())
     }
 
+    /// Whose the account called `user` is.
+    pub(super) fn account(&self, user: &str) -> Account {
+        match CommandLine::new(["id", "-u", "--", user]).run(self) {
+            Err(_) => Account::Missing,
+            Ok(uid) if !self.is_root() && uid.trim() != self.uid.to_string() => Account::Others,
+            Ok(_) => Account::Ours,
+        }
+    }
+
     /// Whether root runs the program.
     pub(super) fn is_root(&self) -> bool {
         self.uid == 0
     }
+}
+
+/// Whose an account is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Account {
+    /// Processes of it can be started.
+    Ours,
+    /// Only root and itself can start its processes.
+    Others,
+    /// There is none of that name.
+    Missing,
 }
 
 impl CommandLine {

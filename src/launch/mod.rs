@@ -121,6 +121,7 @@ pub fn specify(project: &Project, host: &Host, settings: &LaunchSettings) -> Res
             settings.directory.parent().unwrap_or(&settings.directory),
         ),
         run_as: host.run_as.as_ref().map(|user| user.value.clone()),
+        image_group: host.image_group.as_ref().map(|group| group.value.clone()),
         nice: host.nice.as_ref().map(|nice| nice.value),
         memory_mib: host.memory.value.0.div_ceil(1 << 20),
         vcpus: host.vcpus.as_ref().map(|count| count.value),

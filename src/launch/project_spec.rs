@@ -61,6 +61,9 @@ pub struct SwitchSpec {
     /// The group that may use its socket.
     #[serde(default)]
     pub group: Option<String>,
+    /// The account that runs its process; `None` for whoever starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_as: Option<String>,
 }
 
 /// What makes a switch.

@@ -33,6 +33,9 @@ pub struct DomainSpec {
     /// The account that runs the machine's process; `None` for whoever starts it.
     #[serde(default)]
     pub run_as: Option<String>,
+    /// The group that gets the machine's images when it is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_group: Option<String>,
     /// How the machine's process stands back for others: nice(1).
     #[serde(default)]
     pub nice: Option<i32>,

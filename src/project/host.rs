@@ -51,6 +51,7 @@ impl Builder<'_, '_> {
                 .either(section, "service_host", "location", Values::one_word),
             boot_order: self.boot_order(section),
             run_as: self.values.either(section, "sudo", "owner", Values::one_word),
+            image_group: self.values.setting(section, "group", Values::one_word),
             nice: self.nice(section),
             kernel: self.values.setting(section, "kernel", Values::text),
             ramdisk: self.values.setting(section, "ramdisk", Values::text),

@@ -221,6 +221,7 @@ fn switch(name: &Word, section: &Section, values: &mut Values<'_>) -> Option<Swi
         tap: values.setting(section, "tap", Values::one_word),
         owner: values.setting(section, "owner", Values::one_word),
         group: values.setting(section, "group", Values::one_word),
+        run_as: values.setting(section, "sudo", Values::one_word),
         service_host: values.setting(section, "service_host", Values::one_word),
         address: values.setting(section, "address", |values, entry| {
             values.prefixes(entry)?.first().copied()

@@ -65,6 +65,8 @@ pub struct Host {
     pub boot_order: Sourced<u32>,
     /// The account that runs its process, where root starts it.
     pub run_as: Option<Sourced<String>>,
+    /// The group that gets its images.
+    pub image_group: Option<Sourced<String>>,
     /// How its process stands back for others, as nice(1) has it.
     pub nice: Option<Sourced<i32>>,
     /// The kernel file on the server.

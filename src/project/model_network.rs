@@ -120,6 +120,8 @@ pub struct Switch {
     pub owner: Option<Sourced<String>>,
     /// The group that may use its socket.
     pub group: Option<Sourced<String>>,
+    /// The account that runs its process, where root starts it.
+    pub run_as: Option<Sourced<String>>,
     /// The server that runs it.
     pub service_host: Option<Sourced<String>>,
     /// The server's own address on it.

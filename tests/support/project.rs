@@ -33,6 +33,7 @@ pub(crate) fn host(name: &str) -> Host {
         service_host: None,
         boot_order: of(99),
         run_as: None,
+        image_group: None,
         nice: None,
         kernel: None,
         ramdisk: None,

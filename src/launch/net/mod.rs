@@ -1,6 +1,7 @@
 //! What an interface is plugged into, and what makes the project's switches.
 
 mod bridge;
+mod kind;
 mod service;
 mod socket;
 mod switch;
@@ -95,6 +96,7 @@ pub(super) fn switches(project: &Project) -> Vec<SwitchSpec> {
         dhcp: switch.dhcp.is_some(),
         owner: word(&switch.owner),
         group: word(&switch.group),
+        run_as: word(&switch.run_as),
     };
     project.switches.iter().map(spec).collect()
 }

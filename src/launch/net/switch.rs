@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use crate::base::PathError;
 use crate::base::atomic::{self, Durability};
 
-use super::super::command::{CommandLine, LaunchHost};
+use super::super::command::{Account, CommandLine, LaunchHost};
 use super::super::process;
-use super::super::project_spec::{ProjectSpec, SwitchKind, SwitchSpec};
+use super::super::project_spec::{ProjectSpec, SwitchSpec};
 use super::super::run::{Notice, Obstacle, RunError};
 use super::super::runtime::{Runtime, SOCKET_PATH_MAX};
 use super::super::spec::Attachment;
 use super::bridge::{self, needs_root};
+use super::kind::{Kind, OwnPlace, Part, kind, vde_switch};
 use super::service::Service;
 use super::socket::{Way, in_the_way};
 
@@ -34,31 +35,10 @@ pub(in crate::launch) struct Segment {
     service: Option<Service>,
     /// Who may use its socket, as chown(1) has it.
     owner: Option<String>,
+    /// The account that runs its processes.
+    run_as: Option<String>,
     /// That this project started it, and so may stop it.
     mark: PathBuf,
-}
-
-#[derive(Debug, Clone)]
-enum Kind {
-    /// Processes that go together, with the socket that has to be there in the end.
-    Processes {
-        socket: PathBuf,
-        parts: Vec<Part>,
-        /// Whether the socket may be that of another project's switch, which is as good.
-        is_shared: bool,
-    },
-    Bridge(String),
-    External(PathBuf),
-}
-
-/// One process of a switch.
-#[derive(Debug, Clone)]
-struct Part {
-    command: CommandLine,
-    /// The Debian package that has the program.
-    package: &'static str,
-    /// The path among its arguments by which it is recognised.
-    path: String,
 }
 
 /// The switches that this server runs for `project`, with the one that leads outside where a machine needs it.
@@ -75,6 +55,7 @@ pub(in crate::launch) fn segments(
         .map(|switch| Segment {
             service: Service::of(switch, project, runtime),
             owner: owner(switch),
+            run_as: switch.run_as.clone(),
             ..Segment::new(&switch.name, kind(switch, runtime), runtime)
         })
         .collect();
@@ -99,6 +80,7 @@ pub(in crate::launch) fn segments(
                 socket,
                 parts,
                 is_shared: false,
+                own: None,
             },
             runtime,
         ));
@@ -113,64 +95,6 @@ fn owner(switch: &SwitchSpec) -> Option<String> {
     (owner.is_some() || group.is_some()).then(|| owner.unwrap_or_default() + &group.unwrap_or_default())
 }
 
-fn kind(switch: &SwitchSpec, runtime: &Runtime) -> Kind {
-    let name = &switch.name;
-    match &switch.kind {
-        SwitchKind::UmlSwitch { socket, hub, tap } => {
-            let own = format!("{}/{name}.ctl", runtime.shown());
-            let path = socket.clone().unwrap_or(own);
-            let mut words = vec!["uml_switch".to_owned(), "-unix".to_owned(), path.clone()];
-            words.extend(hub.then(|| "-hub".to_owned()));
-            words.extend(tap.iter().flat_map(|tap| ["-tap".to_owned(), tap.clone()]));
-            // Without it the switch ends with its standard input.
-            words.push("-daemon".to_owned());
-            let part = Part {
-                command: CommandLine::new(words),
-                package: "uml-utilities",
-                path: path.clone(),
-            };
-            Kind::Processes {
-                socket: PathBuf::from(path),
-                parts: vec![part],
-                is_shared: socket.is_some(),
-            }
-        }
-        SwitchKind::Vde { hub, tap } => {
-            let path = format!("{}/{name}.vde", runtime.shown());
-            Kind::Processes {
-                socket: Path::new(&path).join("ctl"),
-                parts: vec![vde_switch(&path, *hub, tap.as_deref())],
-                is_shared: false,
-            }
-        }
-        SwitchKind::Bridge { bridge } => Kind::Bridge(bridge.clone()),
-        SwitchKind::External { socket } => Kind::External(PathBuf::from(socket)),
-    }
-}
-
-fn vde_switch(path: &str, hub: bool, tap: Option<&str>) -> Part {
-    let mut words = ["vde_switch", "-s", path, "-m", "600", "-d"]
-        .map(str::to_owned)
-        .to_vec();
-    words.extend(hub.then(|| "-x".to_owned()));
-    words.extend(tap.iter().flat_map(|tap| ["-t".to_owned(), (*tap).to_owned()]));
-    Part {
-        command: CommandLine::new(words),
-        package: "vde2",
-        path: path.to_owned(),
-    }
-}
-
-impl Part {
-    fn program(&self) -> &str {
-        self.command.words.first().map_or("", String::as_str)
-    }
-
-    fn pids(&self) -> Vec<u32> {
-        process::running(self.program(), &[&self.path])
-    }
-}
-
 impl Segment {
     fn new(name: &str, kind: Kind, runtime: &Runtime) -> Self {
         Self {
@@ -178,6 +102,7 @@ impl Segment {
             kind,
             service: None,
             owner: None,
+            run_as: None,
             mark: runtime.directory().join(format!("{name}.started")),
         }
     }
@@ -196,6 +121,7 @@ impl Segment {
         }
         match &self.kind {
             Kind::Processes { socket, parts, .. } => {
+                self.account_obstacle(host, found);
                 for part in parts.iter().filter(|part| host.find(part.program()).is_none()) {
                     found.push(Obstacle::NoProgram {
                         program: part.program().to_owned(),
@@ -221,17 +147,55 @@ impl Segment {
         }
     }
 
+    /// Whether the account that is to run it is there, and whether that is up to us.
+    fn account_obstacle(&self, host: &LaunchHost, found: &mut Vec<Obstacle>) {
+        let Some(user) = &self.run_as else {
+            return;
+        };
+        let name = format!("switch `{}`", self.name);
+        let (host, user) = match host.account(user) {
+            Account::Ours => return,
+            Account::Missing => (name, user.clone()),
+            Account::Others => {
+                found.push(Obstacle::RunsAs {
+                    host: name,
+                    user: user.clone(),
+                });
+                return;
+            }
+        };
+        found.push(Obstacle::NoUser { host, user });
+    }
+
     /// What a start runs.
-    pub(in crate::launch) fn commands(&self) -> Vec<CommandLine> {
-        let mut commands = match &self.kind {
-            Kind::Processes { parts, .. } => parts.iter().map(|part| part.command.clone()).collect(),
+    pub(in crate::launch) fn commands(&self, host: &LaunchHost) -> Vec<CommandLine> {
+        let mut commands = self.makers(host);
+        commands.extend(self.followers());
+        commands
+    }
+
+    /// What makes it.
+    fn makers(&self, host: &LaunchHost) -> Vec<CommandLine> {
+        match &self.kind {
+            Kind::Processes { parts, own, .. } => {
+                let user = self.run_as.as_deref().filter(|_| host.is_root());
+                let mut commands: Vec<CommandLine> = own.iter().flat_map(|own| own.commands(user)).collect();
+                commands.extend(parts.iter().map(|part| match user {
+                    Some(user) => part.command.clone().after(["runuser", "-u", user, "--"]),
+                    None => part.command.clone(),
+                }));
+                commands
+            }
             Kind::Bridge(bridge) if bridge::is_up(bridge) => Vec::new(),
             Kind::Bridge(bridge) => bridge::add(bridge),
             Kind::External(_) => Vec::new(),
-        };
-        commands.extend(self.give());
-        commands.extend(self.service.iter().flat_map(Service::commands));
-        commands
+        }
+    }
+
+    /// What is done once its socket is there.
+    fn followers(&self) -> Vec<CommandLine> {
+        let services = self.service.iter().flat_map(Service::commands);
+        self.give().into_iter().chain(services).collect()
     }
 
     /// What gives the socket to its owner.
@@ -262,6 +226,7 @@ impl Segment {
                 parts,
                 socket,
                 is_shared,
+                ..
             } => {
                 let is_served = || *is_shared && !self.mark.exists() && in_the_way(socket) == Way::Served;
                 parts.iter().all(|part| !part.pids().is_empty()) || is_served()
@@ -292,15 +257,13 @@ impl Segment {
                 process::end(&part.pids());
             }
         }
-        for command in self.commands() {
-            // What follows the switch itself is about its socket.
-            if !matches!(&self.kind, Kind::Processes { parts, .. } if parts.iter().any(|part| part.command == command))
-            {
-                self.wait_for_socket()?;
-            }
+        for command in self.makers(host) {
             command.run(host).map_err(failed)?;
         }
         self.wait_for_socket()?;
+        for command in self.followers() {
+            command.run(host).map_err(failed)?;
+        }
         Ok(true)
     }
 
@@ -362,7 +325,9 @@ impl Segment {
             service.stop(host);
         }
         match &self.kind {
-            Kind::Processes { socket, parts, .. } => {
+            Kind::Processes {
+                socket, parts, own, ..
+            } => {
                 let pids: Vec<u32> = parts.iter().flat_map(Part::pids).collect();
                 for pid in &pids {
                     process::ask_to_end(*pid);
@@ -373,6 +338,7 @@ impl Segment {
                 }
                 process::end(&parts.iter().flat_map(Part::pids).collect::<Vec<_>>());
                 drop(fs::remove_file(socket));
+                own.iter().for_each(OwnPlace::remove);
             }
             Kind::Bridge(bridge) => bridge::remove(bridge, host).map_err(|source| RunError::Switch {
                 switch: self.name.clone(),

@@ -111,6 +111,13 @@ pub enum Obstacle {
         /// The account.
         user: String,
     },
+    /// There is no group of that name.
+    NoGroup {
+        /// The machine.
+        host: String,
+        /// The group.
+        group: String,
+    },
     /// Only root can do something.
     NeedsRoot {
         /// What.
@@ -221,6 +228,7 @@ impl fmt::Display for Obstacle {
                 )
             }
             Self::NoUser { host, user } => write!(formatter, "{host}: this server has no user `{user}`"),
+            Self::NoGroup { host, group } => write!(formatter, "{host}: this server has no group `{group}`"),
             Self::NeedsRoot { what, .. } => write!(formatter, "only root can make {what}"),
             Self::TapsClosed { host } => {
                 write!(formatter, "{host}: who runs it may not open `/dev/net/tun`")

@@ -11,7 +11,7 @@ use crate::base::atomic::{self, Durability};
 use crate::base::process::ProcessError;
 use crate::project::{self, HostName, Terminal};
 
-use super::super::command::{CommandLine, LaunchHost};
+use super::super::command::{Account, CommandLine, LaunchHost};
 use super::super::console::Launching;
 use super::super::net::Bridges;
 use super::super::process;
@@ -219,16 +219,22 @@ impl Machine {
 
     /// Whether the account that is to run it is there, and whether that is up to us.
     fn account_obstacles(&self, found: &mut Vec<Obstacle>) {
+        if let Some(group) = &self.spec.image_group
+            && CommandLine::new(["getent", "group", group])
+                .run(&self.host)
+                .is_err()
+        {
+            let (host, group) = (self.name().to_string(), group.clone());
+            found.push(Obstacle::NoGroup { host, group });
+        }
         let Some(user) = &self.spec.run_as else {
             return;
         };
         let (host, user) = (self.name().to_string(), user.clone());
-        match CommandLine::new(["id", "-u", "--", &user]).run(&self.host) {
-            Err(_) => found.push(Obstacle::NoUser { host, user }),
-            Ok(uid) if !self.host.is_root() && uid.trim() != self.host.uid.to_string() => {
-                found.push(Obstacle::RunsAs { host, user });
-            }
-            Ok(_) => {}
+        match self.host.account(&user) {
+            Account::Missing => found.push(Obstacle::NoUser { host, user }),
+            Account::Others => found.push(Obstacle::RunsAs { host, user }),
+            Account::Ours => {}
         }
     }
 
@@ -300,22 +306,30 @@ impl Machine {
         Ok(())
     }
 
-    /// Lets the account that runs the machine in.
+    /// Lets the account that runs the machine in, and the group that its images are for.
     fn prepare_directory(&self) -> Result<(), RunError> {
-        let Some(user) = self.spec.run_as.as_ref().filter(|_| self.host.is_root()) else {
-            return Ok(());
-        };
-        let place = self.place.directory.display().to_string();
-        let mut own = CommandLine::new(["chown", "-R", user, &place]);
         // Images elsewhere, and devices, are their owners' business.
         let images = self.spec.disks.iter().map(|disk| &disk.image);
         let images = images.filter(|image| !image.contains('/'));
-        own.words
-            .extend(images.map(|image| self.spec.directory.join(image).display().to_string()));
-        own.run(&self.host).map_err(|source| RunError::Machine {
-            host: self.name().to_string(),
-            source,
-        })?;
+        let images: Vec<String> = images
+            .map(|image| self.spec.directory.join(image).display().to_string())
+            .collect();
+        let mut commands = Vec::new();
+        if let Some(user) = self.spec.run_as.as_ref().filter(|_| self.host.is_root()) {
+            let place = self.place.directory.display().to_string();
+            commands.push(CommandLine::new(["chown", "-R", user, &place]));
+        }
+        if let Some(group) = &self.spec.image_group {
+            commands.push(CommandLine::new(["chgrp", "--", group]));
+            commands.push(CommandLine::new(["chmod", "--", "g+rw"]));
+        }
+        for mut command in commands {
+            command.words.extend(images.iter().cloned());
+            command.run(&self.host).map_err(|source| RunError::Machine {
+                host: self.name().to_string(),
+                source,
+            })?;
+        }
         Ok(())
     }
 

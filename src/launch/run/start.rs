@@ -302,7 +302,7 @@ pub(super) fn rehearse(running: &Running, options: &StartOptions) -> Vec<String>
         if segment.is_up() {
             continue;
         }
-        lines.extend(segment.commands().iter().map(CommandLine::shown));
+        lines.extend(segment.commands(&running.host).iter().map(CommandLine::shown));
     }
     lines.extend(hook(Moment::BeforeHostsStart));
     let mut machines = running.machines(options.terminal);

@@ -102,6 +102,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     here(Host, "owner", V::Word, "the same as `sudo`, which goes before it"),
     here(
         Host,
+        "group",
+        V::Word,
+        "the group that gets the machine's images, and may write them, when it is started",
+    )
+    .or("that of who bakes it")
+    .example("group lab"),
+    here(
+        Host,
         "nice",
         V::Integer(-20, 19),
         "how far the machine's process stands back for others; not under Xen",

@@ -23,7 +23,6 @@ pub(super) const KEYWORDS: &[Keyword] = &[
     ),
     carried(Host, "filepath", V::Text, "the directory that holds the image"),
     carried(Host, "filesystem", V::Text, "uses an existing image or device"),
-    carried(Host, "group", V::Word, "the image's group"),
     carried(Host, "cpus", V::Text, "the processors that Xen may use"),
     carried(Host, "vncdisplay", V::Any, "the VNC display"),
     carried(Host, "vncpasswd", V::Any, "the VNC password"),

@@ -59,7 +59,14 @@ pub(super) const KEYWORDS: &[Keyword] = &[
         V::Word,
         "the group whose members may plug in, where root starts the project",
     ),
-    carried(Switch, "sudo", V::Word, "runs the switch as another user"),
+    here(
+        Switch,
+        "sudo",
+        V::Word,
+        "the user as whom root runs the switch's process",
+    )
+    .or("who starts the project")
+    .example("sudo lab"),
     carried(
         Switch,
         "hosts",
