@@ -59,6 +59,24 @@ fn findings(image: &Path) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
+/// What the check of `whole` says of `image` after a look at the places where the two differ.
+fn since_whole(whole: &Path, image: &Path) -> Vec<String> {
+    let open = |path: &Path| Fs::open(Arc::new(FileDevice::open(path).unwrap()));
+    let Ok(damaged) = open(image) else {
+        return findings(image);
+    };
+    let bytes = |path: &Path| std::fs::read(path).unwrap();
+    let (before, after) = (bytes(whole), bytes(image));
+    let sectors = before.chunks(512).zip(after.chunks(512)).enumerate();
+    let changed: Vec<_> = sectors
+        .filter(|(_, (before, after))| before != after)
+        .map(|(number, _)| number as u64 * 512..number as u64 * 512 + 512)
+        .collect();
+    let checked = open(whole).unwrap().into_checked().unwrap().unwrap();
+    let findings = checked.check(&damaged, &changed).unwrap();
+    findings.iter().map(ToString::to_string).collect()
+}
+
 #[test]
 fn each_damage_is_named_and_nothing_else() {
     let directory = TempDir::new().unwrap();
@@ -80,6 +98,7 @@ fn each_damage_is_named_and_nothing_else() {
         if found != expected.lines().map(str::trim).collect::<Vec<_>>() {
             writeln!(others, "\n{head}\n    {}", found.join("\n    ")).unwrap();
         }
+        assert_eq!(since_whole(source, &image), found, "{head}, by what has changed");
         e2fsck_damaged(&image);
         damages += 1;
     }

@@ -8,7 +8,7 @@ from benches.shell import run
 
 
 class Copies:
-    """One tree copied into fresh images by ours and by the peers in turn. Loop devices need root."""
+    """One tree copied into fresh images by ours and by the peers in turn, all forced to the disk. Loop devices need root."""
 
     FILES = 10_000
     FILE_BYTES = 200 * 2**20 // FILES
@@ -49,11 +49,11 @@ class Copies:
 
     def contestants(self):
         ours = '"$P" image cp -r "$D/{}" "$D/image:/"'
-        loop = 'mount -o loop "$D/image" "$D/mounted"; cp -a "$D/tree" "$D/mounted"; umount "$D/mounted"'
+        loop = 'mount -o loop "$D/image" "$D/mounted"; cp -a "$D/tree" "$D/mounted"; umount "$D/mounted"; sync "$D/image"'
         scripts = {
             "image cp -r, 10,000 files": ours.format("tree"),
             "mount -o loop, cp -a, umount": loop,
-            "debugfs -w -f": 'debugfs -w -f "$D/requests" "$D/image"',
+            "debugfs -w -f": 'debugfs -w -f "$D/requests" "$D/image"; sync "$D/image"',
             "image cp -r, 40,000 entries": ours.format("crowd40000"),
             "image cp -r, 10,000 entries": ours.format("crowd10000"),
         }

@@ -9,11 +9,12 @@ use super::error::HostError;
 use super::manifest::BackingRecord;
 use super::plan::Shape;
 use super::template::Source;
+use super::verify;
 use super::worker::Shared;
 use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
 use crate::block::{BlockDevice, Delta, Overlay, Slice};
-use crate::ext::Fs;
+use crate::ext::{Checked, ExtError, Fs};
 use crate::image::{Backing, BaseImage};
 use crate::project::ImageFormat;
 
@@ -54,6 +55,8 @@ pub(super) struct Ground {
     /// Where the root file system lies on a whole disk, and how long it may be.
     window: Option<(u64, u64)>,
     fs: Fs,
+    /// What the check of it found, if it serves several hosts.
+    checked: Option<Checked>,
     /// What the images lie over, if they are deltas.
     pub(super) backing: Option<Arc<Backing>>,
     /// What the manifest says of the backing, if it is not the template.
@@ -75,6 +78,7 @@ impl Ground {
             overlay,
             window: partition.map(|partition| (partition.start_bytes, device.len_bytes())),
             fs,
+            checked: None,
             backing: prepared.backing.clone(),
             record: None,
         };
@@ -136,6 +140,27 @@ impl Ground {
         Ok((overlay, fs))
     }
 
+    /// Checks the file system for all hosts, so that each host's check need look at its own changes only.
+    pub(super) fn check_ahead(&mut self) -> Result<(), HostError> {
+        let (_, fs) = self.fork()?;
+        self.checked = fs.into_checked().map_err(failed("check"))?;
+        Ok(())
+    }
+
+    /// Checks the file system `fs` of a host that was forked from this one, and lies on `overlay`.
+    pub(super) fn check(&self, overlay: &Overlay, fs: &Fs) -> Result<(), HostError> {
+        let Some(checked) = &self.checked else {
+            return verify::check(fs);
+        };
+        let start = self.window.map_or(0, |(start, _)| start);
+        let changed: Vec<_> = overlay
+            .differing(&self.overlay)
+            .into_iter()
+            .map(|range| range.start.saturating_sub(start)..range.end.saturating_sub(start))
+            .collect();
+        verify::demand_none(&checked.check(fs, &changed).map_err(failed("check"))?)
+    }
+
     fn changes(&self) -> Result<Delta, HostError> {
         Ok(self.overlay.fork().finish()?)
     }
@@ -147,7 +172,6 @@ fn resized(
     overlay: Arc<Overlay>,
     shape: Shape,
 ) -> Result<(Arc<dyn BlockDevice>, Fs), HostError> {
-    let failed = |action| move |source| HostError::FileSystem { action, source };
     let (device, len_bytes) = match shape.len_bytes.cmp(&source.len_bytes()) {
         Ordering::Greater => source.root().grow(overlay, shape.len_bytes)?,
         Ordering::Less => (source.root().on(overlay)?, shape.len_bytes),
@@ -161,6 +185,11 @@ fn resized(
     fs.resize(blocks).map_err(failed("resize"))?;
     fs.commit().map_err(failed("write"))?;
     Ok((device, fs))
+}
+
+/// The error of the file system while it was to `action`.
+fn failed(action: &'static str) -> impl Fn(ExtError) -> HostError {
+    move |source| HostError::FileSystem { action, source }
 }
 
 /// The name of a resized copy of the template: the same for the same bytes.

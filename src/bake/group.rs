@@ -8,6 +8,7 @@ use rayon::slice::ParallelSlice as _;
 use super::error::{HostError, HostFailure};
 use super::ground::{Ground, Prepared};
 use super::plan::Shape;
+use super::run::Verify;
 use super::template::Source;
 use super::worker::{Made, Order, Shared, bake_batch};
 use crate::base::ByteSize;
@@ -48,7 +49,7 @@ pub(super) fn groups<'a>(prepared: &'a BTreeMap<&str, Prepared>, orders: Vec<Ord
 /// Bakes the hosts of `group`; answers who failed. What they share lives no longer than that.
 pub(super) fn bake_group(shared: &Shared<'_>, group: &Group<'_>) -> Vec<HostFailure> {
     let reporter = shared.execution.reporter;
-    let ground = match Ground::make(shared, group.source, group.prepared, group.shape) {
+    let ground = match ground(shared, group) {
         Ok(ground) => ground,
         Err(error) => return vec![failure_of(reporter, &group.orders, error)],
     };
@@ -76,6 +77,15 @@ pub(super) fn bake_group(shared: &Shared<'_>, group: &Group<'_>) -> Vec<HostFail
                 .collect::<Vec<_>>()
         })
         .collect()
+}
+
+/// What the hosts of `group` start from.
+fn ground(shared: &Shared<'_>, group: &Group<'_>) -> Result<Ground, HostError> {
+    let mut ground = Ground::make(shared, group.source, group.prepared, group.shape)?;
+    if group.orders.len() > 1 && shared.execution.verify != Verify::None {
+        ground.check_ahead()?;
+    }
+    Ok(ground)
 }
 
 /// Tells the reporter what became of a host.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::HostError;
 use crate::base::PathError;
 use crate::block::{BlockDevice, Delta};
-use crate::ext::Fs;
+use crate::ext::{Finding, Fs};
 use crate::image::{BaseImage, Blake3Digest, qcow2, uml_cow};
 use crate::project::ImageFormat;
 
@@ -22,6 +22,11 @@ pub(super) fn check(fs: &Fs) -> Result<(), HostError> {
         action: "check",
         source,
     })?;
+    demand_none(&findings)
+}
+
+/// Turns findings into an error.
+pub(super) fn demand_none(findings: &[Finding]) -> Result<(), HostError> {
     if findings.is_empty() {
         return Ok(());
     }

@@ -25,12 +25,11 @@ use super::plan::{Outline, Plan, Planned};
 use super::run::{Execution, Verify};
 use super::spool::Spool;
 use super::template::Source;
-use super::verify;
 use super::written;
 use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
 use crate::base::{AtomicFile, FileKind, PathError};
-use crate::block::{Delta, redo};
+use crate::block::{Delta, Overlay, redo};
 use crate::ext::{Follow, Fs, InodeNo};
 use crate::image::{RawWriter, data_digest, swap};
 use crate::launch::LaunchFile;
@@ -162,7 +161,7 @@ fn compute<'a>(
     let made_from = shared.keys.of(shared.plan.name(), &plan, made.source)?;
     let (overlay, fs) = made.ground.fork()?;
     let block_bytes = fs.block_size().bytes();
-    let contents = configure(shared, fs, &plan)?;
+    let contents = configure(shared, made.ground, &overlay, fs, &plan)?;
     let overlay = Arc::into_inner(overlay).expect("the file system, which alone shared the overlay, is gone");
     let delta = overlay.finish()?;
     let places = shared.workspace.make_host(&plan.name)?;
@@ -225,6 +224,8 @@ impl Finished {
 /// Edits the file system `fs`, which has grown already; tells the digest of every changed file.
 fn configure(
     shared: &Shared<'_>,
+    ground: &Ground,
+    overlay: &Overlay,
     mut fs: Fs,
     plan: &HostPlan,
 ) -> Result<Vec<Option<Sha256Digest>>, HostError> {
@@ -236,7 +237,7 @@ fn configure(
     fs.commit().map_err(failed("write"))?;
     if shared.execution.verify != Verify::None {
         shared.execution.reporter.stage(plan.name.as_str(), "check");
-        verify::check(&fs)?;
+        ground.check(overlay, &fs)?;
     }
     plan.files.iter().map(|file| digest_in_guest(&fs, file)).collect()
 }

@@ -6,8 +6,9 @@
 //!   reading  |....|####|....|....|####|0000|  beyond the base all is zero
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::delta::Delta;
@@ -96,6 +97,21 @@ impl Overlay {
             units.remove(&number);
         }
         Ok(Delta::new(len_bytes, base_end_bytes, units))
+    }
+
+    /// Where the bytes may be others than those of `other`, an overlay over the same base, by whole units.
+    pub fn differing(&self, other: &Self) -> Vec<Range<u64>> {
+        let own = self.read();
+        let others = other.read();
+        let is_cut = own.base_end_bytes != others.base_end_bytes;
+        let cut =
+            own.base_end_bytes.min(others.base_end_bytes)..own.base_end_bytes.max(others.base_end_bytes);
+        let units: BTreeSet<u64> = own.units.keys().chain(others.units.keys()).copied().collect();
+        let differing = units
+            .into_iter()
+            .filter(|number| own.units.get(number) != others.units.get(number))
+            .map(|number| number.saturating_mul(UNIT)..number.saturating_add(1).saturating_mul(UNIT));
+        differing.chain(is_cut.then_some(cut)).collect()
     }
 
     /// How many bytes of changes are held in memory.
@@ -225,6 +241,21 @@ mod tests {
             delta.units().map(|(offset, _)| offset).collect::<Vec<_>>(),
             [8192]
         );
+    }
+
+    #[test]
+    fn overlays_differ_where_either_was_written() {
+        let first = Overlay::new(base(20_000));
+        first.write_at(0, b"both").unwrap();
+        first.write_at(4096, b"first").unwrap();
+        let second = first.fork();
+        second.write_at(4096, b"other").unwrap();
+        second.write_at(12_288, b"second").unwrap();
+        assert_eq!(second.differing(&first), [4096..8192, 12_288..16_384]);
+        assert_eq!(first.differing(&second), second.differing(&first));
+        first.set_len_bytes(18_000).unwrap();
+        assert_eq!(first.differing(&second).last(), Some(&(18_000..20_000)));
+        assert!(first.fork().differing(&first).is_empty());
     }
 
     #[test]

@@ -124,5 +124,5 @@ pub use resize::ResizeReport;
 pub use superblock::Superblock;
 pub use types::{BlockSize, FileBlock, Follow, FsBlock, GroupNo, InodeNo};
 pub use usage::Usage;
-pub use verify::{Finding, check};
+pub use verify::{Checked, Finding, check};
 pub use xattr::Xattr;

@@ -1,6 +1,6 @@
 //! Bitmaps and counts against what is really in use.
 
-use super::census::Census;
+use super::census::{Census, first_inode};
 use super::claims::Claims;
 use super::finding::Report;
 use crate::ext::bitmap::Bitmap;
@@ -76,14 +76,6 @@ pub(super) fn judge(fs: &Fs, census: &Census, claims: &Claims, report: &mut Repo
         fs.superblock.free_inodes_count(),
     );
     Ok(())
-}
-
-/// The first inode of `group`.
-fn first_inode(fs: &Fs, group: GroupNo) -> u32 {
-    group
-        .0
-        .saturating_mul(fs.superblock.geometry().inodes_per_group)
-        .saturating_add(1)
 }
 
 /// The inode bitmap that `group` should have, and how many directories are among its inodes.

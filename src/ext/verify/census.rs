@@ -16,7 +16,7 @@ use crate::ext::inode::Node;
 use crate::ext::types::{FsBlock, GroupNo, InodeNo, index};
 
 /// The inodes in use, by number.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Census {
     pub(super) inodes: BTreeMap<InodeNo, Known>,
     pub(super) directories: BTreeMap<InodeNo, Directory>,
@@ -26,6 +26,8 @@ pub(super) struct Census {
     pub(super) value_users: BTreeMap<InodeNo, u64>,
     /// The first block of the journal.
     pub(super) journal: Option<FsBlock>,
+    /// Whose judgement each block served that is neither a table nor a block of attributes: maps, directories and links.
+    pub(super) readers: Vec<(FsBlock, InodeNo)>,
 }
 
 /// What is known about an inode.
@@ -74,8 +76,13 @@ impl Census {
             count_values(&super::attributes::block_values(&bytes), &mut census.value_users);
         }
         census.judge_values(report);
-        judge_journal(fs, census.journal, report)?;
         Ok(census)
+    }
+
+    /// Remembers that `blocks` were read to judge `inode`.
+    pub(super) fn note_readers<'a>(&mut self, inode: InodeNo, blocks: impl IntoIterator<Item = &'a FsBlock>) {
+        self.readers
+            .extend(blocks.into_iter().map(|block| (*block, inode)));
     }
 
     /// Compares what inodes with values say of their users with what was found.
@@ -107,6 +114,33 @@ impl Census {
         }
     }
 
+    /// Adds a finding unless the journal's inode is a file that begins like a journal.
+    pub(super) fn judge_journal(&self, fs: &Fs, report: &mut Report) -> Result<(), ExtError> {
+        const MAGIC: u32 = 0xC03B_3998;
+        let Some(journal) = fs.superblock.journal_inode() else {
+            return Ok(());
+        };
+        let found = match self.journal {
+            Some(block) => {
+                let bytes = fs.read_block(block)?;
+                bytes
+                    .first_chunk::<4>()
+                    .map_or(0, |bytes| u32::from_be_bytes(*bytes))
+            }
+            None => 0,
+        };
+        if found != MAGIC {
+            let found = format_args!("{found:#x}").to_string();
+            report.add(
+                Place::Inode(journal),
+                "magic of the journal",
+                format_args!("{MAGIC:#x}"),
+                found,
+            );
+        }
+        Ok(())
+    }
+
     fn take_group(
         &mut self,
         fs: &Fs,
@@ -115,26 +149,14 @@ impl Census {
         report: &mut Report,
     ) -> Result<(), ExtError> {
         let geometry = *fs.superblock.geometry();
-        let descriptor = fs.groups.get(group)?;
-        let mut left = geometry.inodes_per_group;
-        if fs.superblock.features().has_group_checksums() {
-            let is_unused = descriptor.flags & INODE_UNINIT != 0;
-            left = if is_unused {
-                0
-            } else {
-                left.saturating_sub(descriptor.itable_unused)
-            };
-        }
-        let mut number = group
-            .0
-            .saturating_mul(geometry.inodes_per_group)
-            .saturating_add(1);
+        let mut left = used_inodes(fs, group)?;
+        let mut number = first_inode(fs, group);
         let per_block = geometry
             .block_size
             .bytes()
             .checked_div(geometry.inode_size.into())
             .unwrap_or(1);
-        let mut block = descriptor.inode_table;
+        let mut block = fs.groups.get(group)?.inode_table;
         while left > 0 {
             let here = left.min(per_block);
             let bytes = fs.read_block(block)?;
@@ -155,6 +177,27 @@ impl Census {
     }
 }
 
+/// The first inode of `group`.
+pub(super) fn first_inode(fs: &Fs, group: GroupNo) -> u32 {
+    group
+        .0
+        .saturating_mul(fs.superblock.geometry().inodes_per_group)
+        .saturating_add(1)
+}
+
+/// How many inodes of `group`, from the first on, may ever have been used.
+pub(super) fn used_inodes(fs: &Fs, group: GroupNo) -> Result<u32, ExtError> {
+    let descriptor = fs.groups.get(group)?;
+    let all = fs.superblock.geometry().inodes_per_group;
+    Ok(if !fs.superblock.features().has_group_checksums() {
+        all
+    } else if descriptor.flags & INODE_UNINIT != 0 {
+        0
+    } else {
+        all.saturating_sub(descriptor.itable_unused)
+    })
+}
+
 /// Counts one user more for each of `inodes`.
 pub(super) fn count_values(inodes: &[InodeNo], users: &mut BTreeMap<InodeNo, u64>) {
     for inode in inodes {
@@ -169,31 +212,4 @@ pub(super) fn is_hidden(fs: &Fs, inode: InodeNo) -> bool {
     let has_orphan_file = fs.superblock.features().has(feature::ORPHAN_FILE);
     let is_reserved = inode.get() < fs.superblock.geometry().first_inode && inode != InodeNo::ROOT;
     is_reserved || (has_orphan_file && raw.s_orphan_file_inum.get() == inode.get())
-}
-
-/// Adds a finding unless the journal's inode is a file that begins like a journal.
-fn judge_journal(fs: &Fs, first: Option<FsBlock>, report: &mut Report) -> Result<(), ExtError> {
-    const MAGIC: u32 = 0xC03B_3998;
-    let Some(journal) = fs.superblock.journal_inode() else {
-        return Ok(());
-    };
-    let found = match first {
-        Some(block) => {
-            let bytes = fs.read_block(block)?;
-            bytes
-                .first_chunk::<4>()
-                .map_or(0, |bytes| u32::from_be_bytes(*bytes))
-        }
-        None => 0,
-    };
-    if found != MAGIC {
-        let found = format_args!("{found:#x}").to_string();
-        report.add(
-            Place::Inode(journal),
-            "magic of the journal",
-            format_args!("{MAGIC:#x}"),
-            found,
-        );
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::ext::geometry::Geometry;
 use crate::ext::types::{FsBlock, GroupNo};
 
 /// The blocks that have an owner, by group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Claims {
     geometry: Geometry,
     groups: BTreeMap<GroupNo, Bitmap>,
@@ -28,12 +28,17 @@ pub(super) enum Claim {
 }
 
 impl Claims {
-    /// The claims of bitmaps, inode tables, and copies of superblock and descriptors.
-    pub(super) fn of_tables(fs: &Fs, report: &mut Report) -> Self {
-        let mut claims = Self {
+    /// Nothing is anybody's.
+    pub(super) fn none(fs: &Fs) -> Self {
+        Self {
             geometry: *fs.superblock.geometry(),
             groups: BTreeMap::new(),
-        };
+        }
+    }
+
+    /// The claims of bitmaps, inode tables, and copies of superblock and descriptors.
+    pub(super) fn of_tables(fs: &Fs, report: &mut Report) -> Self {
+        let mut claims = Self::none(fs);
         for range in fs.fixed_metadata() {
             let count = range.end.0.saturating_sub(range.start.0);
             if let Claim::Taken(block) | Claim::Outside(block) = claims.claim(range.start, count) {
@@ -76,6 +81,31 @@ impl Claims {
             block = block.plus(room.into());
         }
         outcome
+    }
+
+    /// Gives up all that is claimed in `others`, of the same file system.
+    pub(super) fn release(&mut self, others: &Self) {
+        for (group, given_up) in &others.groups {
+            let Some(bitmap) = self.groups.get_mut(group) else {
+                continue;
+            };
+            let end = given_up.bits();
+            let mut start = given_up.next_set(0..end);
+            while start < end {
+                let next = given_up.next_clear(start).unwrap_or(end);
+                bitmap.put(start..next, false);
+                start = given_up.next_set(next..end);
+            }
+        }
+    }
+
+    /// Gives up one block.
+    pub(super) fn release_block(&mut self, block: FsBlock) {
+        if let Some((group, place)) = self.geometry.group_of_block(block)
+            && let Some(bitmap) = self.groups.get_mut(&group)
+        {
+            bitmap.put(place..place.saturating_add(1), false);
+        }
     }
 
     /// The claimed blocks of `group`.

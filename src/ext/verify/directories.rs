@@ -20,6 +20,34 @@ use crate::ext::types::{FileBlock, InodeNo, wide};
 const TAIL_LEN: usize = size_of::<RawDirTail>();
 const TAIL_TYPE: u8 = 0xDE;
 
+/// Whom an entry names, and by which kind of name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named {
+    pub(super) target: InodeNo,
+    pub(super) name: Name,
+}
+
+/// The kinds of names in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    /// `.`
+    Itself,
+    /// `..`
+    Parent,
+    /// Any other, under which something lies here.
+    Own,
+}
+
+impl Name {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"." => Self::Itself,
+            b".." => Self::Parent,
+            _ => Self::Own,
+        }
+    }
+}
+
 /// The walk through one directory.
 struct Walk<'a> {
     fs: &'a Fs,
@@ -27,59 +55,70 @@ struct Walk<'a> {
     directory: Directory,
     index: Index,
     names: BTreeSet<Vec<u8>>,
-    found: Vec<(Vec<u8>, InodeNo)>,
+    found: Vec<Named>,
 }
 
 /// Reads all directories of `census` and counts there who is named how often.
 pub(super) fn count_names(fs: &Fs, census: &mut Census, report: &mut Report) -> Result<(), ExtError> {
     let directories: Vec<InodeNo> = census.directories.keys().copied().collect();
     for inode in directories {
-        let Some(directory) = census.directories.get(&inode).cloned() else {
-            continue;
-        };
-        let held = wide(directory.places.len());
-        report.compare(
-            Place::Inode(inode),
-            "blocks of the directory",
-            directory.blocks_count,
-            held,
-        );
-        let index = if directory.has_index {
-            hash_tree::judge(fs, inode, &directory, report)?
-        } else {
-            Index::default()
-        };
-        let mut walk = Walk {
-            fs,
-            inode,
-            directory,
-            index,
-            names: BTreeSet::new(),
-            found: Vec::new(),
-        };
-        walk.inline(census, report)?;
-        walk.blocks(census, report)?;
-        let found = walk.found;
-        count(census, inode, &found, report);
+        let entries = read_names(fs, inode, census, report)?;
+        count(census, inode, &entries, report);
     }
     Ok(())
 }
 
-/// Counts the names that the directory `inode` holds.
-fn count(census: &mut Census, inode: InodeNo, found: &[(Vec<u8>, InodeNo)], report: &mut Report) {
+/// Judges the entries of the directory `inode`, and answers those that are sound.
+pub(super) fn read_names(
+    fs: &Fs,
+    inode: InodeNo,
+    census: &Census,
+    report: &mut Report,
+) -> Result<Vec<Named>, ExtError> {
+    let Some(directory) = census.directories.get(&inode).cloned() else {
+        return Ok(Vec::new());
+    };
+    let held = wide(directory.places.len());
+    report.compare(
+        Place::Inode(inode),
+        "blocks of the directory",
+        directory.blocks_count,
+        held,
+    );
+    let index = if directory.has_index {
+        hash_tree::judge(fs, inode, &directory, report)?
+    } else {
+        Index::default()
+    };
+    let mut walk = Walk {
+        fs,
+        inode,
+        directory,
+        index,
+        names: BTreeSet::new(),
+        found: Vec::new(),
+    };
+    walk.inline(census, report)?;
+    walk.blocks(census, report)?;
+    Ok(walk.found)
+}
+
+/// Counts the entries that the directory `inode` holds.
+pub(super) fn count(census: &mut Census, inode: InodeNo, found: &[Named], report: &mut Report) {
     let mut parent = None;
-    for (name, target) in found {
-        if let Some(known) = census.inodes.get_mut(target) {
+    for named in found {
+        let target = named.target;
+        if let Some(known) = census.inodes.get_mut(&target) {
             known.names_count = known.names_count.saturating_add(1);
         }
-        match name.as_slice() {
-            b"." => {}
-            b".." => parent = Some(*target),
-            _ => {
-                if let Some(child) = census.directories.get_mut(target) {
+        match named.name {
+            Name::Itself => {}
+            Name::Parent => parent = Some(target),
+            Name::Own => {
+                if let Some(child) = census.directories.get_mut(&target) {
                     if let Some(other) = child.named_in {
                         report.add(
-                            Place::Inode(*target),
+                            Place::Inode(target),
                             "names of a directory",
                             format_args!("one, in inode {other}"),
                             "another",
@@ -101,9 +140,13 @@ impl Walk<'_> {
         let Some(content) = self.directory.inline.take() else {
             return Ok(());
         };
-        self.found.push((b".".to_vec(), self.inode));
-        if let Some(parent) = content.parent() {
-            self.found.push((b"..".to_vec(), parent));
+        self.found.push(Named {
+            target: self.inode,
+            name: Name::Itself,
+        });
+        if let Some(target) = content.parent() {
+            let name = Name::Parent;
+            self.found.push(Named { target, name });
         }
         let place = Place::Inode(self.inode);
         let has_filetype = self.fs.superblock.features().has(feature::FILETYPE);
@@ -207,7 +250,8 @@ impl Walk<'_> {
         if dot.is_none() {
             self.index.judge_name(place, number, entry.name, report);
         }
-        self.found.push((entry.name.to_vec(), target));
+        let name = Name::of(entry.name);
+        self.found.push(Named { target, name });
     }
 
     /// Compares an entry's type code with what the inode says.

@@ -99,6 +99,10 @@ impl Report {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+
     pub(super) fn into_findings(self) -> Vec<Finding> {
         self.findings
     }

@@ -33,7 +33,8 @@ pub(super) fn judge(
     report.absorb(node.verify(fs.superblock.checksums()))?;
     let raw = node.raw();
     if inode.get() == BAD_BLOCKS {
-        walk(fs, node, claims, report)?;
+        let mapped = walk(fs, node, claims, report)?;
+        census.note_readers(inode, &mapped.nodes);
         return Ok(());
     }
     if node.links_count() == 0 {
@@ -69,6 +70,11 @@ pub(super) fn judge(
     attributes::judge_inode(fs, node, census, claims, &mut mapped, report);
     judge_space(fs, node, &mapped, report);
     judge_size(fs, node, kind, &mapped, report)?;
+    census.note_readers(inode, &mapped.nodes);
+    match kind {
+        FileKind::Directory | FileKind::Symlink => census.note_readers(inode, mapped.places.values()),
+        _ => census.note_readers(inode, mapped.places.get(&0)),
+    }
     match kind {
         FileKind::Directory if !is_hidden(fs, inode) => {
             let directory = directory(fs, node, mapped)?;

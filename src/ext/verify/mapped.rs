@@ -30,6 +30,8 @@ pub(super) struct Mapped {
     pub(super) last: Option<u64>,
     /// Where the file's blocks lie, if that was wanted.
     pub(super) places: BTreeMap<u32, FsBlock>,
+    /// The blocks of the map itself.
+    pub(super) nodes: Vec<FsBlock>,
 }
 
 impl Mapped {
@@ -82,7 +84,9 @@ impl MapWalk<'_> {
         }
     }
 
-    pub(super) fn read(&self, block: FsBlock) -> Result<Box<[u8]>, ExtError> {
+    /// Reads a block of the map.
+    pub(super) fn read(&mut self, block: FsBlock) -> Result<Box<[u8]>, ExtError> {
+        self.mapped.nodes.push(block);
         self.fs.read_block(block)
     }
 }

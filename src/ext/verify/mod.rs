@@ -13,6 +13,7 @@
 mod attributes;
 mod bitmaps;
 mod census;
+mod checked;
 mod claims;
 mod directories;
 mod extents;
@@ -33,6 +34,7 @@ use super::error::{Access, ExtError, Place};
 use super::fs::Fs;
 use crate::block::BlockDevice;
 
+pub use checked::Checked;
 pub use finding::Finding;
 
 impl Fs {
@@ -41,23 +43,35 @@ impl Fs {
     /// # Errors
     /// What the device answers; [`ExtError::Unsupported`] for features whose structures the engine cannot judge.
     pub fn check(&self) -> Result<Vec<Finding>, ExtError> {
-        self.superblock.features().check(Access::Edit)?;
         let mut report = Report::default();
-        if let Err(ExtError::NeedsCheck { state }) = self.superblock.check_editable() {
-            report.add(Place::Superblock, "state", "clean", state);
-        }
-        let usage = self.usage();
-        if usage.reserved_blocks > usage.blocks / 2 {
-            let most = format_args!("at most half of {}", usage.blocks).to_string();
-            report.add(Place::Superblock, "reserved blocks", most, usage.reserved_blocks);
-        }
-        let mut claims = Claims::of_tables(self, &mut report);
-        let mut census = Census::take(self, &mut claims, &mut report)?;
-        directories::count_names(self, &mut census, &mut report)?;
-        tree::judge(&census, self, &mut report);
-        bitmaps::judge(self, &census, &claims, &mut report)?;
+        survey(self, &mut report)?;
         Ok(report.into_findings())
     }
+}
+
+/// Reads everything, and judges it.
+fn survey(fs: &Fs, report: &mut Report) -> Result<(Census, Claims), ExtError> {
+    fs.superblock.features().check(Access::Edit)?;
+    let mut claims = Claims::of_tables(fs, report);
+    let mut census = Census::take(fs, &mut claims, report)?;
+    directories::count_names(fs, &mut census, report)?;
+    judge_whole(fs, &census, &claims, report)?;
+    Ok((census, claims))
+}
+
+/// Judges what belongs to no single inode.
+fn judge_whole(fs: &Fs, census: &Census, claims: &Claims, report: &mut Report) -> Result<(), ExtError> {
+    if let Err(ExtError::NeedsCheck { state }) = fs.superblock.check_editable() {
+        report.add(Place::Superblock, "state", "clean", state);
+    }
+    let usage = fs.usage();
+    if usage.reserved_blocks > usage.blocks / 2 {
+        let most = format_args!("at most half of {}", usage.blocks).to_string();
+        report.add(Place::Superblock, "reserved blocks", most, usage.reserved_blocks);
+    }
+    census.judge_journal(fs, report)?;
+    tree::judge(census, fs, report);
+    bitmaps::judge(fs, census, claims, report)
 }
 
 /// Opens and checks the file system on `device`; damage that keeps it from being opened is a finding too.
