@@ -158,7 +158,7 @@ const CONFIGURATION: &str = "templates /t; files /f; projects /p; uml /u; plugin
     default_family debian; default_vm xen; default_term_command xterm; screen_command screen; slirp /usr/bin/slirp; \
     batch_size 7; template_file_site http://example.org; template_file_mirror http://example.org; service_host srv; \
     daemon_allow 10.0.0.*; daemon_status_query srv group; max_memory 1500; daemon_max_memory 1500M; \
-    daemon_listen_address 10.0.0.1; daemon_projects /d; always_check_project_version 1; lock_dir /l; db_name n; \
+    daemon_listen_address 10.0.0.1; daemon_projects /d; template_key RWx; always_check_project_version 1; lock_dir /l; db_name n; \
     db_user u; db_password p; notification.ok.command true; notification.warning.command false";
 
 #[test]

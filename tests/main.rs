@@ -88,6 +88,8 @@ mod template_commands;
 mod template_debian;
 mod template_import;
 mod template_interrupted;
+mod template_registry;
+mod template_registry_trust;
 mod template_skeleton;
 mod template_store;
 mod template_trees;

@@ -67,6 +67,16 @@ impl AtomicFile {
         })
     }
 
+    /// Takes charge of the file at `path`, which is finished but for its name and lies in the file system of
+    /// `destination`.
+    pub fn adopt(file: File, path: PathBuf, destination: &Path) -> Self {
+        Self {
+            file,
+            temporary: Temporary::register(path),
+            destination: destination.to_path_buf(),
+        }
+    }
+
     /// A file with this content for the owner's eyes alone.
     pub fn private(destination: &Path, content: &[u8]) -> Result<Self, PathError> {
         let made = Self::create_private(destination)?;

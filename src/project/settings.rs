@@ -28,6 +28,8 @@ pub struct Settings {
     pub uml: Option<PathBuf>,
     /// Further directories of plugins, in order.
     pub plugin_dirs: Vec<PathBuf>,
+    /// The public keys that pulled templates have to be signed by, or the files with them.
+    pub template_keys: Vec<String>,
     /// The template of hosts that name none.
     pub default_template: Option<String>,
     /// The size of hosts that give none.
@@ -101,7 +103,7 @@ const FURTHER: [&str; 19] = [
 ];
 
 /// The keywords that have a field of their own.
-const TYPED: [&str; 25] = [
+const TYPED: [&str; 26] = [
     "templates",
     "files",
     "projects",
@@ -127,6 +129,7 @@ const TYPED: [&str; 25] = [
     "daemon_max_memory",
     "daemon_listen_address",
     "daemon_projects",
+    "template_key",
 ];
 
 impl Settings {
@@ -161,6 +164,7 @@ impl Settings {
             "projects" => replace(&mut self.projects, path(values)),
             "uml" => replace(&mut self.uml, path(values)),
             "plugin_dir" | "plugins_dir" => self.plugin_dirs.extend(path(values)),
+            "template_key" => self.template_keys.extend(values.text(entry)),
             "default_template" => replace(&mut self.default_template, values.text(entry)),
             "default_size" => replace(&mut self.default_size, values.size(entry)),
             "default_memory" => replace(&mut self.default_memory, values.memory(entry)),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::name::{NameError, TemplateName, TemplateType};
+use super::oci::OciError;
 use super::rootfs::RootfsError;
 use crate::base::digest::Sha256Digest;
 use crate::base::process::ProcessError;
@@ -168,9 +169,21 @@ pub enum TemplateError {
         #[source]
         source: ProcessError,
     },
+    /// A registry did not take it, or did not give it.
+    #[error(transparent)]
+    Oci(Box<OciError>),
     /// A file could not be used.
     #[error(transparent)]
     Path(#[from] PathError),
+}
+
+impl From<OciError> for TemplateError {
+    fn from(error: OciError) -> Self {
+        match error {
+            OciError::Path(error) => Self::Path(error),
+            other => Self::Oci(Box::new(other)),
+        }
+    }
 }
 
 impl TemplateError {
@@ -183,6 +196,8 @@ impl TemplateError {
                 format!("use another in its place: `mln-image bake --template {name}=NAME`"),
             ],
             Self::Disk { source, .. } => source.hints(),
+            Self::Oci(source) => source.hints(),
+            Self::Exists(_) => vec!["give it another name, or another version, with --name".to_owned()],
             _ => Vec::new(),
         }
     }

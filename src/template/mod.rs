@@ -7,6 +7,7 @@
 //!     ubuntu-server.ext3     put there by hand: needs no entry
 //!     templates.toml         what is known of them: digest, type, origin, message
 //!     templates.lock         held by whoever changes the store
+//!     pulls/                 what is on its way from a registry, or was cut off
 //! ```
 
 mod apt;
@@ -18,6 +19,7 @@ mod error;
 mod import;
 mod import_tree;
 mod name;
+mod oci;
 mod opened;
 mod pack;
 mod probe;
@@ -36,9 +38,13 @@ pub use error::TemplateError;
 pub use import::{ImportOrder, default_name};
 pub use import_tree::TreeOrder;
 pub use name::{NameError, TemplateName, TemplateType, Version};
+pub use oci::{
+    Access, AuthFile, Credentials, HttpProxy, KeyTexts, OciError, PublicKey, PullOrder, Pulled, PushOrder,
+    Pushed, Reference, ReferenceError, SigningKey, StoredCredentials,
+};
 pub use opened::Template;
 pub use probe::FileSystem;
-pub use registry::{Entry, Lineage, Source};
+pub use registry::{Entry, Lineage, PulledFrom, Source};
 pub use rootfs::{RootfsError, TreeSource};
 pub use skeleton::SkeletonDefinition;
 pub use store::{Listed, State, Store};

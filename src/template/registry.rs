@@ -68,6 +68,26 @@ pub enum Source {
     Built(String),
     /// The image of a baked host.
     Baked(Lineage),
+    /// A registry.
+    Pulled(PulledFrom),
+}
+
+/// Where a template lay in a registry, and what was known of it there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PulledFrom {
+    /// The place that was asked for.
+    pub reference: String,
+    /// The digest of the manifest that lay there.
+    pub manifest_sha256: Sha256Digest,
+    /// The trusted key that it was signed with, where one was demanded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// The definition that it was built from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+    /// What it was baked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
 }
 
 /// What a golden image was made from.

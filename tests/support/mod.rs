@@ -19,6 +19,7 @@ pub(crate) mod project;
 pub(crate) mod project_table;
 mod random;
 pub(crate) mod recovery;
+pub(crate) mod registry;
 pub(crate) mod running;
 pub(crate) mod scripts;
 pub(crate) mod snapshot;

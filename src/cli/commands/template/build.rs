@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::super::error::CommandError;
-use super::super::super::progress;
 use super::super::Context;
-use crate::base::report::{Reporter, Silent};
 use crate::base::{ByteSize, Timestamp};
 use crate::template::{BuildHost, BuildOrder, Definition, Store, TemplateType, definitions};
 
@@ -52,13 +50,7 @@ pub(crate) fn run(arguments: &Args, store: &Store, context: &Context<'_>) -> Res
         apt_directory: PathBuf::from("/etc/apt"),
         is_root: context.environment.is_root,
     };
-    // A program wants one answer; how the build gets on is for people.
-    let reporter: Box<dyn Reporter> = if context.json {
-        Box::new(Silent)
-    } else {
-        progress::reporter(context)
-    };
-    let entries = store.build(&order, &host, &*reporter)?;
+    let entries = store.build(&order, &host, &*super::reporter(context))?;
     if context.json {
         return context.ui.answer_json(&entries);
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::super::error::CommandError;
 use super::super::Context;
-use crate::template::{Entry, Source, Store};
+use crate::template::{Entry, Lineage, PulledFrom, Source, Store};
 
 /// Show what is known of a template, and the file system in it
 #[derive(Debug, clap::Args)]
@@ -64,14 +64,36 @@ fn record(entry: &Entry) -> [(&'static str, Value); 3] {
     let source = match &entry.source {
         Source::Imported(path) => format!("imported from {}", path.display()),
         Source::Built(definition) => format!("built from {definition}"),
-        Source::Baked(lineage) => format!(
-            "baked as host {} of project {} (sha256 {}) from {} (sha256 {})",
-            lineage.host, lineage.project, lineage.project_sha256, lineage.parent, lineage.parent_sha256
-        ),
+        Source::Baked(lineage) => baked(lineage),
+        Source::Pulled(from) => pulled(from),
     };
     [
         ("source", json!(source)),
         ("added", json!(entry.added_seconds)),
         ("message", json!(entry.message)),
     ]
+}
+
+/// What a golden image was made from.
+fn baked(lineage: &Lineage) -> String {
+    format!(
+        "baked as host {} of project {} (sha256 {}) from {} (sha256 {})",
+        lineage.host, lineage.project, lineage.project_sha256, lineage.parent, lineage.parent_sha256
+    )
+}
+
+/// Where a template lay, who signed it, and what was known of it there.
+fn pulled(from: &PulledFrom) -> String {
+    let signed = match &from.signer {
+        Some(key) => format!("signed by {key}"),
+        None => "no signature was demanded".to_owned(),
+    };
+    let place = format!(
+        "pulled from {} (sha256:{}), {signed}",
+        from.reference, from.manifest_sha256
+    );
+    let built = from.definition.as_ref().map(|name| format!("built from {name}"));
+    let baked = from.lineage.as_ref().map(baked);
+    let facts: Vec<String> = [Some(place), built, baked].into_iter().flatten().collect();
+    facts.join("; ")
 }

@@ -3,7 +3,7 @@
 use super::super::super::error::CommandError;
 use super::super::Context;
 use crate::base::ByteSize;
-use crate::template::{Listed, State, Store};
+use crate::template::{Listed, Source, State, Store};
 
 /// List the templates that there are
 #[derive(Debug, clap::Args)]
@@ -35,8 +35,15 @@ pub(crate) fn run(Args {}: &Args, store: &Store, context: &Context<'_>) -> Resul
 /// What is worth knowing of a file, in a few words.
 fn remark(listed: &Listed) -> String {
     let message = listed.entry.as_ref().map_or("", |entry| entry.message.as_str());
+    let from = listed.entry.as_ref().and_then(|entry| match &entry.source {
+        Source::Pulled(from) => Some(from.reference.as_str()),
+        _ => None,
+    });
     match listed.state {
-        State::Recorded => message.to_owned(),
+        State::Recorded => match from {
+            Some(from) => format!("{message} (from {from})").trim_start().to_owned(),
+            None => message.to_owned(),
+        },
         State::Unrecorded => "(put here by hand)".to_owned(),
         State::Changed => format!("(changed since it was recorded) {message}"),
         State::Missing => "(the file has gone; `template remove` forgets it)".to_owned(),

@@ -1,19 +1,25 @@
 //! `template`: the file systems that machines start from.
 
+mod access;
 mod build;
 mod import;
 mod info;
+mod keygen;
 mod list;
+mod pull;
+mod push;
 mod remove;
 
 use super::super::error::CommandError;
+use super::super::progress;
 use super::Context;
+use crate::base::report::{Reporter, Silent};
 use crate::template::{Store, TemplateError};
 
 /// What is said while another process holds the store.
 const BUSY: &str = "waiting for another process that changes the templates";
 
-/// Build, import, list and remove the file systems that machines start from
+/// Build, import, list, remove, push and pull the file systems that machines start from
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -28,6 +34,9 @@ enum Action {
     List(list::Args),
     Info(info::Args),
     Remove(remove::Args),
+    Push(push::Args),
+    Pull(pull::Args),
+    Keygen(keygen::Args),
 }
 
 /// Does what was asked.
@@ -39,6 +48,18 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
         Action::List(arguments) => list::run(arguments, &store, context),
         Action::Info(arguments) => info::run(arguments, &store, context),
         Action::Remove(arguments) => remove::run(arguments, &store, context),
+        Action::Push(arguments) => push::run(arguments, &store, context),
+        Action::Pull(arguments) => pull::run(arguments, &store, context),
+        Action::Keygen(arguments) => keygen::run(arguments, context),
+    }
+}
+
+/// Who hears how work gets on: people. A program wants one answer.
+fn reporter(context: &Context<'_>) -> Box<dyn Reporter> {
+    if context.json {
+        Box::new(Silent)
+    } else {
+        progress::reporter(context)
     }
 }
 
