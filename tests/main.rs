@@ -19,6 +19,7 @@ mod check_files;
 mod check_projects;
 mod check_recipes;
 mod cli_frame;
+mod esp_files;
 mod ext_check;
 mod ext_crafted;
 mod ext_damage;

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use mln_image::bake::{BakeError, Verify};
+use mln_image::base::ByteSize;
 use mln_image::base::atomic::{self, Durability};
-use mln_image::base::{ByteSize, GuestPath};
 use mln_image::block::{BlockDevice as _, MemoryDevice};
 use mln_image::disk::{DiskError, Holds, find_root, probe};
-use mln_image::project::{FileCopy, Host, Platform, SizeRequest};
+use mln_image::project::{Host, Platform, SizeRequest};
 use proptest::prelude::*;
 
 use crate::support::bakery::Bakery;
@@ -133,33 +133,6 @@ fn the_guest_s_own_name_for_its_root_stays_and_the_kernel_gets_the_partition() {
     let mended = bake("/dev/sda7 / ext4 defaults 0 1\n", "wrong");
     assert!(!mended.contains("sda7"), "{mended}");
     assert!(mended.contains(&format!("UUID={uuid}\t/\text4")), "{mended}");
-}
-
-#[test]
-fn a_file_for_the_efi_system_partition_is_refused_with_the_reason() {
-    let (bakery, disk) = cloud(ExtKind::Ext4);
-    let fstab = bakery.path("fstab");
-    let text = b"# mounts\nUUID=1234-5678\t/boot/efi vfat umask=0077 0 1\n";
-    atomic::write(&fstab, text, Durability::NoSync).unwrap();
-    let target = format!("{}:/etc/fstab", disk.0.display());
-    image_answer(&["cp", fstab.to_str().unwrap(), &target]);
-    let bake = |destination: &str| {
-        let mut host = disk_host("www", 60 * MIB);
-        host.files = vec![of(FileCopy {
-            source: fstab.display().to_string(),
-            destination: GuestPath::literal(destination),
-            into_directory: false,
-            mode: None,
-        })];
-        bakery.bake(&project("p", [host]))
-    };
-    let message = failure(bake("/boot/efi/EFI/debian/grub.cfg").unwrap_err());
-    assert_eq!(
-        message,
-        "`/boot/efi/EFI/debian/grub.cfg` lies on the EFI system partition, which the guest mounts at `/boot/efi`: files \
-         are written to the root file system alone: put it elsewhere, and let a `startup` command copy it there"
-    );
-    assert_eq!(bake("/boot/efifile").unwrap().hosts, 1);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::error::HostError;
 use super::guest_view::ExtView;
 use super::labels::Labels;
 use crate::base::{FileKind, GuestPath, PathError};
-use crate::edit::{Attributes, Change, Content, Edit, EditList, GuestView as _};
+use crate::edit::{Attributes, Change, Content, Edit, GuestView as _};
 use crate::ext::{ExtError, Follow, Fs, Inode, InodeNo, NewNode};
 
 /// The mode of a file that comes into being without one of its own.
@@ -21,10 +21,10 @@ const FILE_MODE: u16 = 0o644;
 const DIRECTORY_MODE: u16 = 0o755;
 
 /// Carries out `edits` in order. Until the file system is committed, only contents of files reach the device.
-pub(super) fn apply(fs: &mut Fs, edits: &EditList) -> Result<(), HostError> {
+pub(super) fn apply<'e>(fs: &mut Fs, edits: impl IntoIterator<Item = &'e Edit>) -> Result<(), HostError> {
     let labels = Labels::of(fs)?;
     edits
-        .iter()
+        .into_iter()
         .try_for_each(|edit| apply_edit(fs, labels.as_ref(), edit))
 }
 

@@ -11,6 +11,7 @@ use super::apply::apply;
 use super::changes::{Action, HostChange};
 use super::compare::changed_paths;
 use super::error::HostError;
+use super::esp::EspPlace;
 use super::guest_view::ExtView;
 use super::host_plan::{self, HostPlan};
 use super::kept;
@@ -18,7 +19,7 @@ use super::manifest::{HostRecord, ImageDigest, ImageRecord};
 use super::memory::{Inputs, Memory, Wish};
 use super::offline::{OfflineError, change_image};
 use super::plan::Outline;
-use super::worker::{Finished, Shared, digest_in_guest, relative, write_launch, write_swap};
+use super::worker::{Finished, Shared, digest_in_guest, on_esp, relative, write_launch, write_swap};
 use crate::base::digest::Sha256Digest;
 use crate::base::{FileKind, GuestPath, Origin, PathError, Timestamp};
 use crate::edit::{Attributes, Change, Edit, EditList, GuestView as _};
@@ -131,7 +132,11 @@ fn edit(
             fs.resize(blocks).map_err(failed("resize"))?;
         }
         let edits = edits(shared, outline, fs, old, new)?;
-        apply(fs, &edits)?;
+        if let Some(edit) = edits.iter().find(|edit| on_esp(plan, &edit.path)) {
+            let path = edit.path.clone();
+            return Err(HostError::EspLivedIn { path }.into());
+        }
+        apply(fs, edits.iter())?;
         fs.commit().map_err(failed("write"))?;
         let contents: Result<Contents, HostError> =
             plan.files.iter().map(|file| digest_in_guest(fs, file)).collect();
@@ -158,7 +163,9 @@ fn edits(
     let changed = changed_paths(old, &new.wishes);
     let mut edits = EditList::new();
     let plan = shared.plan;
-    let wanted = host_plan::configured(&plan.request, &plan.numbers, outline.host, &outline.source, &view)?;
+    let mut wanted =
+        host_plan::configured(&plan.request, &plan.numbers, outline.host, &outline.source, &view)?;
+    EspPlace::of(&outline.source, &mut wanted.edits)?;
     for edit in wanted.edits {
         let path = edit.path.to_string();
         let is_unchanged = new.wishes.contains_key(&path) && !changed.contains(path.as_str());

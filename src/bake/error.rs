@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::offline::OfflineError;
 use crate::base::{ByteSize, FileKind, GuestPath, PathError, Sourced};
 use crate::block::DeviceError;
-use crate::disk::DiskError;
+use crate::disk::{DiskError, EspError};
 use crate::edit::ViewError;
 use crate::ext::ExtError;
 use crate::guest::GuestError;
@@ -150,17 +150,34 @@ pub enum HostError {
         /// About the least that is possible.
         least: ByteSize,
     },
-    /// A file would lie hidden under another partition.
+    /// A file would lie hidden under another file system.
     #[error(
-        "`{path}` lies on the EFI system partition, which the guest mounts at `{mount_point}`: files are written to the \
-         root file system alone"
+        "`{path}` lies on a FAT file system that the guest mounts at `{mount_point}`, and that is not clearly this disk's \
+         EFI system partition"
     )]
-    OnEsp {
+    OnFat {
         /// The file.
         path: GuestPath,
-        /// Where the guest mounts the partition.
+        /// Where the guest mounts the file system.
         mount_point: GuestPath,
     },
+    /// A symbolic link would lie on a FAT file system.
+    #[error("`{path}` lies on the EFI system partition, whose file system has no symbolic links")]
+    LinkOnEsp {
+        /// The link.
+        path: GuestPath,
+    },
+    /// A file of the EFI system partition is to change in an image that a machine has written to.
+    #[error(
+        "`{path}` lies on the EFI system partition, which is not changed once a machine has written to its disk"
+    )]
+    EspLivedIn {
+        /// The file.
+        path: GuestPath,
+    },
+    /// The EFI system partition could not be changed.
+    #[error(transparent)]
+    Esp(#[from] EspError),
     /// The file system could not be changed as a whole.
     #[error("cannot {action} the file system")]
     FileSystem {
@@ -276,7 +293,7 @@ impl HostError {
             Self::TooShort { least, .. } => vec![format!(
                 "ask for `size {least}` or more, or for `free_space 0M`, the smallest image that leaves some room"
             )],
-            Self::OnEsp { .. } => {
+            Self::OnFat { .. } | Self::LinkOnEsp { .. } | Self::EspLivedIn { .. } => {
                 vec!["put it elsewhere, and let a `startup` command copy it there".to_owned()]
             }
             Self::Interrupted { path } => {

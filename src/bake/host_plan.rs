@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::error::HostError;
-use super::esp;
+use super::esp::{EspPlace, FullView};
 use super::fs_uuid;
 use super::guest_view::ExtView;
 use super::host_files::FilesDirectory;
@@ -76,6 +76,9 @@ pub struct HostPlan {
     pub identity: GuestIdentity,
     #[serde(skip)]
     pub(super) edits: EditList,
+    /// Where the EFI system partition lies that some of the edits are for.
+    #[serde(skip)]
+    pub(super) esp: Option<EspPlace>,
     /// The files to lay beside the images.
     #[serde(skip)]
     pub(super) launch: Vec<LaunchFile>,
@@ -116,14 +119,17 @@ pub(super) fn plan_host(
     let fs = source.fs();
     let view = source.view();
     let root_partition = source.root().partition().map(|partition| partition.number);
-    let configured = configured(request, numbers, host, source, &view)?;
-    esp::refuse(source, &view, &configured.edits)?;
+    let mut configured = configured(request, numbers, host, source, &view)?;
+    let esp = EspPlace::of(source, &mut configured.edits)?;
     let template_len_bytes = source.template().len_bytes();
     let mut warnings: Vec<String> = configured.warnings.iter().map(ToString::to_string).collect();
     let format = format_of(request, host);
     warnings.extend(unfit_format(host, format));
-    let files = file_plans(&view, &configured.edits)?;
-    let needed = need::count(&view, &files)?;
+    let files = file_plans(&FullView::new(source, esp.as_ref()), &configured.edits)?;
+    let on_root = files
+        .iter()
+        .filter(|file| !esp.as_ref().is_some_and(|esp| esp.has(&file.path)));
+    let needed = need::count(&view, on_root)?;
     let len = image_len(&host.size, source, needed)?;
     warnings.extend(len.warning);
     let needs = need::of(source, needed, &files, source.root_len_bytes(len.len_bytes)?)?;
@@ -152,6 +158,7 @@ pub(super) fn plan_host(
         warnings,
         identity: configured.identity,
         edits: configured.edits,
+        esp,
         launch: launch::files(&domain),
     })
 }
@@ -236,7 +243,7 @@ pub(super) fn domain(
 }
 
 /// What every edit that changes anything makes of its path.
-fn file_plans(view: &ExtView<'_>, edits: &EditList) -> Result<Vec<FilePlan>, HostError> {
+fn file_plans(view: &FullView<'_>, edits: &EditList) -> Result<Vec<FilePlan>, HostError> {
     let after = EditedView::new(view, edits);
     let mut files = Vec::new();
     for (edit, effect) in effective(view, edits)? {

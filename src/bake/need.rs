@@ -38,7 +38,10 @@ pub(super) struct Needed {
 }
 
 /// Counts what `files` need in the file system that `view` shows.
-pub(super) fn count(view: &ExtView<'_>, files: &[FilePlan]) -> Result<Needed, HostError> {
+pub(super) fn count<'f>(
+    view: &ExtView<'_>,
+    files: impl Iterator<Item = &'f FilePlan>,
+) -> Result<Needed, HostError> {
     let block_bytes = u64::from(view.block_bytes());
     let (mut needed, mut given_back) = (Count::default(), Count::default());
     for file in files {

@@ -18,6 +18,7 @@ use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, Pa
 
 use super::diff::{FileDiff, diff};
 use super::error::{BakeError, HostError, HostFailure, gather};
+use super::esp::FullView;
 use super::host_plan::{HostPlan, domain, plan_host};
 use super::identity::{Identity, IdentitySource};
 use super::network_files::Numbers;
@@ -250,8 +251,12 @@ impl<'a> Plan<'a> {
             return Ok(Vec::new());
         };
         let known = self.request.identity.source != IdentitySource::Drawn;
-        diff(&outline.source.view(), &host.edits, known)
-            .map_err(|error| self.broken(&host.name, error.into()))
+        diff(
+            &FullView::new(&outline.source, host.esp.as_ref()),
+            &host.edits,
+            known,
+        )
+        .map_err(|error| self.broken(&host.name, error.into()))
     }
 
     /// The digest of the project's text.

@@ -220,6 +220,11 @@ impl Source {
     }
 
     /// The template's files.
+    /// The whole of the template, around which there may be a disk.
+    pub(super) fn device(&self) -> &Shifted {
+        &self.device
+    }
+
     pub(super) fn view(&self) -> ExtView<'_> {
         ExtView::unchanging(&self.fs, &self.known)
     }

@@ -28,7 +28,7 @@ use super::template::Source;
 use super::written;
 use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
-use crate::base::{AtomicFile, FileKind, PathError};
+use crate::base::{AtomicFile, FileKind, GuestPath, PathError};
 use crate::block::{Delta, Overlay, redo};
 use crate::ext::{Follow, Fs, InodeNo};
 use crate::image::{RawWriter, data_digest, swap};
@@ -221,7 +221,7 @@ impl Finished {
     }
 }
 
-/// Edits the file system `fs`, which has grown already; tells the digest of every changed file.
+/// Edits the file system `fs`, which has grown already, on the disk `overlay`; tells the digest of every changed file.
 fn configure(
     shared: &Shared<'_>,
     ground: &Ground,
@@ -230,7 +230,14 @@ fn configure(
     plan: &HostPlan,
 ) -> Result<Vec<Option<Sha256Digest>>, HostError> {
     let failed = |action| move |source| HostError::FileSystem { action, source };
-    apply(&mut fs, &plan.edits)?;
+    let esp = plan.esp.as_ref();
+    apply(
+        &mut fs,
+        plan.edits.iter().filter(|edit| !on_esp(plan, &edit.path)),
+    )?;
+    if let Some(esp) = esp {
+        esp.apply(overlay, &plan.edits)?;
+    }
     if let Some(uuid) = plan.file_system_uuid {
         fs.set_uuid(uuid.into_bytes()).map_err(failed("write"))?;
     }
@@ -239,7 +246,16 @@ fn configure(
         shared.execution.reporter.stage(plan.name.as_str(), "check");
         ground.check(overlay, &fs)?;
     }
-    plan.files.iter().map(|file| digest_in_guest(&fs, file)).collect()
+    let digest = |file: &FilePlan| match esp.filter(|esp| esp.has(&file.path)) {
+        Some(esp) => esp.digest(overlay, &file.path),
+        None => digest_in_guest(&fs, file),
+    };
+    plan.files.iter().map(digest).collect()
+}
+
+/// Whether `path` lies on the EFI system partition of the host of `plan`.
+pub(super) fn on_esp(plan: &HostPlan, path: &GuestPath) -> bool {
+    plan.esp.as_ref().is_some_and(|esp| esp.has(path))
 }
 
 pub(super) fn write_swap(

@@ -23,6 +23,7 @@
 mod choose;
 mod cursor;
 mod error;
+mod esp;
 mod frame;
 mod gpt;
 mod kind;
@@ -33,6 +34,7 @@ mod signature;
 mod table;
 
 pub use error::DiskError;
+pub use esp::{Esp, EspError, EspNode};
 pub use frame::{FRAME_BYTES, frame};
 pub use kind::PartitionKind;
 pub use probe::{Content, probe};

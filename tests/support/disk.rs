@@ -49,12 +49,18 @@ impl Disk {
 
 /// A FAT file system with the directory `EFI/debian` and a file in it, as mkfs.vfat and mtools make it.
 pub(crate) fn make_vfat(path: &Path, len_bytes: u64) {
+    make_vfat_as(path, len_bytes, &[]);
+}
+
+/// The same of the form that `options` of mkfs.vfat ask for.
+pub(crate) fn make_vfat_as(path: &Path, len_bytes: u64, options: &[&str]) {
     File::create(path).unwrap().set_len(len_bytes).unwrap();
     let run = |program: &str, package: &str, arguments: &[&str]| {
         let output = tool(program, package).args(arguments).arg(path).output().unwrap();
         assert!(output.status.success(), "{program}: {output:?}");
     };
-    run("mkfs.vfat", "dosfstools", &["-n", "ESP", "-i", "12345678"]);
+    let options = [&["-n", "ESP", "-i", "12345678"], options].concat();
+    run("mkfs.vfat", "dosfstools", &options);
     for directory in ["::EFI", "::EFI/debian"] {
         let output = tool("mmd", "mtools")
             .arg("-i")
