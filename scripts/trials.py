@@ -149,18 +149,20 @@ def run(words, **further):
     return done
 
 
-def kernel_package(name, place):
-    """Unpacks the newest kernel that Debian's package `name` depends on below `place`, without installing it."""
-    tree = place / name
-    if tree.is_dir():
-        return tree
-    shown = subprocess.run(["apt-cache", "depends", name], capture_output=True, text=True, check=True).stdout
-    package = re.search(r"Depends: (linux-image-\S+)", shown).group(1)
-    subprocess.run(["apt-get", "download", "-qq", package], cwd=place, check=True)
-    archive = next(place.glob(f"{package}_*.deb"))
-    subprocess.run(["dpkg-deb", "-x", archive, tree], check=True)
-    archive.unlink()
+def unpacked(package, tree):
+    """Unpacks Debian's `package` into `tree`, unless it is there, without installing it."""
+    if not tree.is_dir():
+        subprocess.run(["apt-get", "download", "-qq", package], cwd=tree.parent, check=True)
+        archive = next(tree.parent.glob(f"{package}_*.deb"))
+        subprocess.run(["dpkg-deb", "-x", archive, tree], check=True)
+        archive.unlink()
     return tree
+
+
+def kernel_package(name, place):
+    """Unpacks the newest kernel that Debian's package `name` depends on below `place`."""
+    shown = subprocess.run(["apt-cache", "depends", name], capture_output=True, text=True, check=True).stdout
+    return unpacked(re.search(r"Depends: (linux-image-\S+)", shown).group(1), place / name)
 
 
 def modules(tree, wanted):
