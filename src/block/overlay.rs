@@ -13,7 +13,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::delta::Delta;
 use super::device::{BlockDevice, DeviceError, check_range, len_of};
-use super::unit::{UNIT, UNIT_BYTES, Unit, pieces, pieces_mut, read_base};
+use super::unit::{UNIT, UNIT_BYTES, Unit, pieces, place_at, read_base};
 
 /// A writable device over a read-only base: what is written is kept in memory by units of [`UNIT_BYTES`].
 pub struct Overlay {
@@ -150,14 +150,27 @@ impl BlockDevice for Overlay {
     fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
         let state = self.read();
         check_range(offset_bytes, len_of(buffer), state.len_bytes)?;
-        if state.units.is_empty() {
-            return read_base(&*self.base, state.base_end_bytes, offset_bytes, buffer);
-        }
-        for (place, piece) in pieces_mut(offset_bytes, buffer) {
-            match state.units.get(&place.unit) {
-                Some(unit) => piece.copy_from_slice(place.slice(unit)),
-                None => read_base(&*self.base, state.base_end_bytes, place.offset_bytes(), piece)?,
+        let (mut offset, mut rest) = (offset_bytes, buffer);
+        while !rest.is_empty() {
+            let place = place_at(offset, rest.len());
+            let next = state.units.range(place.unit..).next();
+            let own = next.filter(|(number, _)| **number == place.unit);
+            // What is not changed is read in one piece up to the next change.
+            let len = match (own, next) {
+                (Some(_), _) => place.len(),
+                (None, Some((number, _))) => {
+                    let gap = number.saturating_mul(UNIT).saturating_sub(offset);
+                    usize::try_from(gap).unwrap_or(usize::MAX).min(rest.len())
+                }
+                (None, None) => rest.len(),
+            };
+            let (piece, after) = rest.split_at_mut(len);
+            match own {
+                Some((_, unit)) => piece.copy_from_slice(place.slice(unit)),
+                None => read_base(&*self.base, state.base_end_bytes, offset, piece)?,
             }
+            offset = offset.saturating_add(len_of(piece));
+            rest = after;
         }
         Ok(())
     }

@@ -29,10 +29,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn offset_bytes(self) -> u64 {
-        self.unit
-            .saturating_mul(UNIT)
-            .saturating_add(u64::try_from(self.start).unwrap_or_default())
+    pub(super) fn len(self) -> usize {
+        self.len
     }
 
     pub(super) fn slice(self, unit: &[u8; UNIT_BYTES]) -> &[u8] {
@@ -49,7 +47,7 @@ impl Place {
 }
 
 /// The place that begins at `offset_bytes` and holds at most `wanted` bytes.
-fn place_at(offset_bytes: u64, wanted: usize) -> Place {
+pub(super) fn place_at(offset_bytes: u64, wanted: usize) -> Place {
     let start = usize::try_from(offset_bytes % UNIT).unwrap_or_default();
     Place {
         unit: offset_bytes / UNIT,
