@@ -2,9 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{Advice, fadvise};
 
 use super::device::{BlockDevice, DeviceError, check_range, len_of};
 use crate::base::PathError;
@@ -48,6 +51,14 @@ impl FileDevice {
             len_bytes: AtomicU64::new(metadata.len()),
             is_writable,
         })
+    }
+
+    /// Has the kernel begin to bring a range to the disk, which it need not wait with until everything is there.
+    pub(super) fn begin_writing_back(&self, offset_bytes: u64, len_bytes: u64) {
+        // On Linux this begins to write what is dirty back (posix_fadvise(2), notes). It is advice: that it is not
+        // taken does no harm.
+        let len_bytes = NonZeroU64::new(len_bytes);
+        let _is_taken = fadvise(&self.file, offset_bytes, len_bytes, Advice::DontNeed).is_ok();
     }
 
     /// The open file.

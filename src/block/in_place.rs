@@ -180,6 +180,7 @@ impl BlockDevice for InPlace {
             };
             if through.is_some() {
                 self.image.write_at(place, piece)?;
+                self.image.begin_writing_back(place, len_of(piece));
             } else {
                 self.overlay.write_at(place, piece)?;
             }
