@@ -13,6 +13,7 @@ pub mod identity_key;
 pub mod io_error;
 pub mod origin;
 pub mod process;
+pub(crate) mod read;
 pub mod report;
 pub mod size;
 

@@ -195,6 +195,12 @@ impl Geometry {
         block_bytes.checked_div(self.descriptor_size.into()).unwrap_or(1)
     }
 
+    /// How many inodes a block of their table holds.
+    pub(crate) fn inodes_per_block(&self) -> u32 {
+        let block_bytes = self.block_size.bytes();
+        block_bytes.checked_div(self.inode_size.into()).unwrap_or(1)
+    }
+
     /// The bytes of an inode, as the length of a buffer.
     pub(crate) fn inode_len(&self) -> usize {
         index(self.inode_size)

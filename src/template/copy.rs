@@ -47,7 +47,7 @@ impl Read for Tee<'_> {
 /// Writes the runs of `bytes` that are not zero; `offset` is where `bytes` begin in the file.
 pub(super) fn write_data(to: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     let mut place = offset;
-    let is_zero = |chunk: &&[u8]| chunk.iter().all(|byte| *byte == 0);
+    let is_zero = |chunk: &&[u8]| crate::block::is_zero(chunk);
     let mut chunks = bytes.chunks(HOLE_BYTES).peekable();
     let mut rest = bytes;
     while chunks.peek().is_some() {

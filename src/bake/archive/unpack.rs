@@ -13,6 +13,7 @@ use super::index::{FORMAT, Index, IndexFile, LIMIT_BYTES, NAME};
 use super::settle::settle;
 use crate::base::PathError;
 use crate::base::atomic::Durability;
+use crate::base::read::fill;
 use crate::block::{UNIT_BYTES, is_zero};
 use crate::image::data_digest;
 use crate::store::{Incoming, Projects};
@@ -182,18 +183,6 @@ fn put(
         .and_then(|()| file.set_times(times))
         .map_err(failed())?;
     Ok(())
-}
-
-/// Reads until `buffer` is full or the end; gives the number of bytes.
-fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut len = 0;
-    while len < buffer.len() {
-        match reader.read(&mut buffer[len..])? {
-            0 => break,
-            more => len += more,
-        }
-    }
-    Ok(len)
 }
 
 /// A time in seconds and nanoseconds; what cannot be one is 1970.

@@ -151,11 +151,7 @@ impl Census {
         let geometry = *fs.superblock.geometry();
         let mut left = used_inodes(fs, group)?;
         let mut number = first_inode(fs, group);
-        let per_block = geometry
-            .block_size
-            .bytes()
-            .checked_div(geometry.inode_size.into())
-            .unwrap_or(1);
+        let per_block = geometry.inodes_per_block();
         let mut block = fs.groups.get(group)?.inode_table;
         while left > 0 {
             let here = left.min(per_block);

@@ -122,11 +122,7 @@ impl Checked {
         // It reads blocks that are the tables' of old.
         touched.insert(InodeNo::RESIZE);
         let geometry = fs.superblock.geometry();
-        let per_block = geometry
-            .block_size
-            .bytes()
-            .checked_div(geometry.inode_size.into())
-            .unwrap_or(1);
+        let per_block = geometry.inodes_per_block();
         for group in geometry.groups() {
             let table = fs.groups.get(group)?.inode_table;
             let (old, new) = (used_inodes(&self.fs, group)?, used_inodes(fs, group)?);

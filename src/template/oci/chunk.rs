@@ -16,6 +16,8 @@ use super::document::Descriptor;
 use super::error::OciError;
 use crate::base::ByteSize;
 use crate::base::digest::Sha256Digest;
+use crate::base::read::fill;
+use crate::block::is_zero;
 
 /// How hard zstd tries. A change changes the bytes of every chunk, so that registries would have to take them anew.
 const LEVEL: i32 = 3;
@@ -26,7 +28,7 @@ const WINDOW_LOG_MAX: u32 = 23;
 /// How much is written, or compared, at once.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// Zeros to compare with.
+/// Zeros to write where there can be no hole.
 const ZEROS: [u8; 4096] = [0; 4096];
 
 /// Compresses ranges, one after the other.
@@ -67,12 +69,6 @@ impl Packer {
             .compress_to_buffer(&self.raw, &mut self.packed[..])?;
         Ok(Some((Sha256Digest::of(&self.raw), &self.packed[..packed_len])))
     }
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes
-        .chunks(ZEROS.len())
-        .all(|piece| *piece == ZEROS[..piece.len()])
 }
 
 /// Whether a range of `image` has the digest already.
@@ -202,18 +198,6 @@ fn unpack(input: &mut impl Read, (start, len): Range, to: &File) -> Result<Optio
         write_data(to, &piece[..count], place).map_err(written)?;
         place = next;
     }
-}
-
-/// Reads until `piece` is full or the end is there.
-fn fill(input: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
-    let mut count = 0;
-    while count < piece.len() {
-        match input.read(&mut piece[count..])? {
-            0 => break,
-            more => count += more,
-        }
-    }
-    Ok(count)
 }
 
 fn written(source: io::Error) -> OciError {
