@@ -15,7 +15,7 @@ fn two_machines() -> Lab {
     Lab::with(
         "global { project lab }
 switch lan { }
-superclass common { template busybox.ext4; memory 64M; size 20M; term screen; network eth0 { switch lan } }
+superclass common { template busybox.ext4; memory 96M; size 20M; term screen; network eth0 { switch lan } }
 host a { superclass common }
 host b { superclass common }
 ",

@@ -24,7 +24,7 @@ switch lan { address 10.9.0.1/24; dhcp 10.9.0.100 10.9.0.110 }
 switch side { sudo mln-test }
 superclass common {
     template busybox.ext4
-    memory 48M
+    memory 96M
     size 20M
     root_password SECRET
     network eth0 { switch lan; netmask 255.255.255.0 }

@@ -10,7 +10,7 @@ fn three_machines() -> Lab {
 switch lan { }
 superclass common {
     template busybox.ext4
-    memory 48M
+    memory 96M
     size 20M
     root_password SECRET
     users { john SECRET }
