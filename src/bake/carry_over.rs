@@ -1,4 +1,4 @@
-//! A host brought to a new description in its own image, so that what its machine has written stays.
+//! A host brought to a new description in its own image, raw or delta, so that what its machine has written stays.
 //!
 //! Only paths of which the description asks for something else than before are touched, and what they get follows from
 //! the guest as it is now. What the description asks for no more goes back to what the template has, unless the machine
@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::path::Path;
 
 use super::apply::apply;
 use super::changes::{Action, HostChange};
@@ -15,16 +16,18 @@ use super::esp::EspPlace;
 use super::guest_view::ExtView;
 use super::host_plan::{self, HostPlan};
 use super::kept;
-use super::manifest::{HostRecord, ImageDigest, ImageRecord};
+use super::lain_over::{backing_record, grown_backing};
+use super::manifest::{BackingRecord, HostRecord, ImageDigest, ImageRecord};
 use super::memory::{Inputs, Memory, Wish};
-use super::offline::{OfflineError, change_image};
+use super::offline::{OfflineError, change_image_over};
 use super::plan::Outline;
 use super::worker::{Finished, Shared, digest_in_guest, on_esp, relative, write_launch, write_swap};
 use crate::base::digest::Sha256Digest;
 use crate::base::{FileKind, GuestPath, Origin, PathError, Timestamp};
 use crate::edit::{Attributes, Change, Edit, EditList, GuestView as _};
 use crate::ext::Fs;
-use crate::image::Blake3Digest;
+use crate::image::{self, Blake3Digest, data_digest};
+use crate::project::ImageFormat;
 use crate::store::HostPlaces;
 
 /// The digests of the guest's files that the plan names.
@@ -46,10 +49,13 @@ pub(super) fn carry_over(
     let (image, contents) = if is_edited {
         shared.execution.reporter.stage(plan.name.as_str(), "configure");
         let contents = edit(shared, outline, plan, &places, (change, old, &own_inputs, now))?;
-        (image_record(plan, &places)?, contents)
+        let known = memory.as_ref().and_then(|memory| memory.image.backing.as_ref());
+        (image_record(shared, plan, &places, known)?, contents)
     } else {
         let memory = memory.as_ref().ok_or(HostError::NotRemembered)?;
-        (memory.image.clone(), remembered(plan, memory))
+        let mut image = memory.image.clone();
+        image.backing = backing_record(shared, &places.root_image(plan.format), image.backing.as_ref())?;
+        (image, remembered(plan, memory))
     };
     // What the image was made from stays true.
     let template = old.map_or_else(|| own_inputs.template.clone(), |old| old.template.clone());
@@ -125,7 +131,9 @@ fn edit(
     let image = places.root_image(plan.format);
     let partition = plan.root_partition.map(|number| number.to_string());
     let durability = shared.execution.durability;
-    let edited = change_image(&image, partition.as_deref(), now, durability, |fs| {
+    let template = old.map_or(plan.template.as_str(), |old| &old.template.name);
+    let other = |backing: &Path, len_bytes| grown_backing(shared, template, backing, len_bytes);
+    let edited = change_image_over(&image, partition.as_deref(), now, durability, &other, |fs| {
         let failed = |action| move |source| HostError::FileSystem { action, source };
         if let Some(len_bytes) = change.len_bytes {
             let blocks = len_bytes / u64::from(fs.block_size().bytes()).max(1);
@@ -145,7 +153,7 @@ fn edit(
     match edited {
         Ok(edited) => Ok(edited.value),
         Err(OfflineError::Edit(error)) => Err(error),
-        Err(error) => Err(HostError::Offline(Box::new(error))),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -224,18 +232,27 @@ fn given_up(
     })
 }
 
-/// What the image is now.
-fn image_record(plan: &HostPlan, places: &HostPlaces) -> Result<ImageRecord, HostError> {
+/// What the image is now; of what it lay over before, `known` was recorded.
+fn image_record(
+    shared: &Shared<'_>,
+    plan: &HostPlan,
+    places: &HostPlaces,
+    known: Option<&BackingRecord>,
+) -> Result<ImageRecord, HostError> {
     let path = places.root_image(plan.format);
+    let opened = image::open(&path).map_err(OfflineError::from);
+    let len_bytes = opened.map_err(HostError::from)?.device.len_bytes();
     let file = File::open(&path).map_err(PathError::on("open", &path))?;
-    let len_bytes = file.metadata().map_err(PathError::on("read", &path))?.len();
-    let digest = Blake3Digest::of_reader(file).map_err(PathError::on("read", &path))?;
+    let digest = match plan.format {
+        ImageFormat::UmlCow => data_digest(&file).map(ImageDigest::Data),
+        _ => Blake3Digest::of_reader(file).map(ImageDigest::Whole),
+    };
     Ok(ImageRecord {
         file: relative(&path),
         format: plan.format,
         len_bytes,
-        digest: ImageDigest::Whole(digest),
+        digest: digest.map_err(PathError::on("read", &path))?,
         changed_units: None,
-        backing: None,
+        backing: backing_record(shared, &path, known)?,
     })
 }

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::sync::PoisonError;
 
 use super::error::BakeError;
+use super::lain_over::add_unrecorded;
 use super::listing::Listing;
 use super::manifest::{Baked, FORMAT, Frame, LaunchRecord, PluginRecord, Tool};
 use super::network_files::{self, HEAD, KNOWN_HOSTS};
@@ -50,12 +51,14 @@ pub(super) fn close(shared: Shared<'_>, others: &Others, baked: &Baked) -> Resul
     );
     workspace.put_file(file, execution.durability)?;
     let names: Vec<_> = project.hosts.iter().map(|host| &host.name).collect();
+    let mut backings = backings.into_inner().unwrap_or_else(PoisonError::into_inner);
+    add_unrecorded(workspace, &names, &mut backings);
     workspace.finish(Finish {
         project_text: plan.request.project_text,
         launch: launch_file(workspace, plan, others)?,
         manifest: manifest(workspace, plan, baked, &files, records)?,
         hosts: &names,
-        backings: &backings.into_inner().unwrap_or_else(PoisonError::into_inner),
+        backings: &backings,
         durability: execution.durability,
     })?;
     Ok(())

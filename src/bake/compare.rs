@@ -1,6 +1,7 @@
 //! One host compared with what is remembered of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use super::memory::{Inputs, Memory, Wish};
 use super::offline::open_image;
 use crate::base::ByteSize;
 use crate::base::digest::Sha256Digest;
+use crate::image;
 use crate::launch::DomainSpec;
 use crate::project::ImageFormat;
 use crate::store::HostPlaces;
@@ -146,8 +148,12 @@ impl Comparison<'_> {
     /// Finds out whether the image gets another length where it lies.
     fn resize(&self, change: &mut HostChange, memory: &Memory, old: &Inputs) {
         let image = self.own.file(memory.image_name());
-        let found = fs::metadata(&image).map(|found| found.len());
-        let (wanted, Ok(found)) = (self.host.len_bytes, found) else {
+        let found = if old.format.is_delta() {
+            image::open(&image).ok().map(|opened| opened.device.len_bytes())
+        } else {
+            fs::metadata(&image).ok().map(|found| found.len())
+        };
+        let (wanted, Some(found)) = (self.host.len_bytes, found) else {
             return;
         };
         if old.len_bytes == wanted || (old.format == ImageFormat::Raw && found == wanted) {
@@ -188,16 +194,17 @@ impl Comparison<'_> {
 
     /// Notes an image that cannot be edited where it lies.
     fn can_be_edited(&self, change: &mut HostChange) {
-        if self.host.format.is_delta() {
+        let image = self.own.root_image(self.host.format);
+        if let Err(error) = image::ensure_editable(&image) {
+            let source = error.source().map(|source| format!(": {source}"));
+            let reason = format!("{error}{}", source.unwrap_or_default());
+            let anew = format!("--fresh {} makes it anew, without what was written", change.host);
+            let hint = error
+                .hint()
+                .map_or_else(|| anew.clone(), |hint| format!("{hint}; or {anew}"));
             change.blocked(
-                format!(
-                    "its image is a {} image that has been written to, and cannot be edited in place",
-                    self.host.format
-                ),
-                format!(
-                    "--fresh {} makes it anew, without what was written; hosts with `format raw` can be changed",
-                    change.host
-                ),
+                format!("its image has been written to, and cannot be changed: {reason}"),
+                hint,
             );
         }
     }

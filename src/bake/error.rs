@@ -283,6 +283,12 @@ impl From<CowError> for HostError {
     }
 }
 
+impl From<OfflineError> for HostError {
+    fn from(error: OfflineError) -> Self {
+        Self::Offline(Box::new(error))
+    }
+}
+
 impl HostError {
     /// What the user can do about it, one way a line.
     pub fn hints(&self) -> Vec<String> {

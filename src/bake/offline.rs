@@ -1,4 +1,4 @@
-//! One image by itself: opened for reading, or edited where it lies.
+//! One image by itself: opened for reading, or edited; a raw one where it lies.
 //!
 //! ```text
 //!   lock --> what a cut-off edit left to do --> journal, orphans --> edit --> check --> redo file --> image
@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::edit_delta::{OtherBacking, backing_beside, change_delta};
 use super::error::HostError;
 use super::vacant::vacant;
 use super::verify;
@@ -20,7 +21,7 @@ use crate::block::{
 };
 use crate::disk::{DiskError, Root, find_root};
 use crate::ext::{self, ExtError, Finding, Fs, RecoveryReport};
-use crate::image::{self, ImageKind, OpenError};
+use crate::image::{self, ConvertError, ImageKind, OpenError};
 
 /// Says why an image could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +58,9 @@ pub enum OfflineError {
         /// How many findings there are.
         count: usize,
     },
-    /// The image is a delta, which is only read.
-    #[error("`{}` is a {} image, which cannot be edited in place", path.display(), kind.name())]
-    Delta {
+    /// The image is a delta, of which the kernel knows nothing.
+    #[error("`{}` is a {} image, which the kernel cannot mount", path.display(), kind.name())]
+    NotRaw {
         /// The image.
         path: PathBuf,
         /// What kind of file it is.
@@ -76,6 +77,9 @@ pub enum OfflineError {
     /// The image's format is not understood.
     #[error(transparent)]
     Open(Box<OpenError>),
+    /// The image is a delta that could not be written anew.
+    #[error(transparent)]
+    Delta(Box<ConvertError>),
     /// The edit failed.
     #[error(transparent)]
     Edit(#[from] HostError),
@@ -102,7 +106,9 @@ impl OfflineError {
                 "if it is one that you trust, give it a name that ends in `.{}`: a guest can write such a beginning into its raw disk",
                 kind.extension()
             )],
-            Self::Delta { path, .. } => vec![format!(
+            Self::Open(error) => error.hint().map(ToOwned::to_owned).into_iter().collect(),
+            Self::Delta(error) => error.hints(),
+            Self::NotRaw { path, .. } => vec![format!(
                 "`mln-image image flatten {}` makes it raw",
                 path.display()
             )],
@@ -114,6 +120,12 @@ impl OfflineError {
 impl From<OpenError> for OfflineError {
     fn from(error: OpenError) -> Self {
         Self::Open(Box::new(error))
+    }
+}
+
+impl From<ConvertError> for OfflineError {
+    fn from(error: ConvertError) -> Self {
+        Self::Delta(Box::new(error))
     }
 }
 
@@ -152,6 +164,22 @@ pub fn change_image<T, E: From<OfflineError>>(
     durability: Durability,
     edit: impl FnOnce(&mut Fs) -> Result<T, E>,
 ) -> Result<Edited<T>, E> {
+    let beside = backing_beside(path, durability);
+    change_image_over(path, partition, now, durability, &beside, edit)
+}
+
+/// The same; a COW file that gets another length comes to lie over what `other_backing` makes.
+pub(super) fn change_image_over<T, E: From<OfflineError>>(
+    path: &Path,
+    partition: Option<&str>,
+    now: Timestamp,
+    durability: Durability,
+    other_backing: &OtherBacking<'_>,
+    edit: impl FnOnce(&mut Fs) -> Result<T, E>,
+) -> Result<Edited<T>, E> {
+    if image::kind_of(&real_path(path)?) != ImageKind::Raw {
+        return change_delta(path, partition, now, durability, other_backing, edit);
+    }
     let (place, image) = locked(path)?;
     let device = Arc::new(InPlace::new(image.clone(), &place));
     let failed = |source| unusable(path, source);
@@ -161,7 +189,7 @@ pub fn change_image<T, E: From<OfflineError>>(
     device.offer(move || vacant(&vacant_of.0, &vacant_of.1));
     let value = edit(&mut fs)?;
     fs.commit().map_err(failed)?;
-    prove(&fs, path, &root, &image)?;
+    prove(&fs, path, &root, image)?;
     drop(fs);
     let device = Arc::into_inner(device).expect("the file system, which alone shared the device, is gone");
     device.commit(durability).map_err(OfflineError::from)?;
@@ -186,7 +214,8 @@ pub fn open_image(path: &Path, partition: Option<&str>) -> Result<OpenImage, Off
 
 /// The same of an image that the caller edits at this moment: its files as they were before.
 pub fn open_image_being_edited(path: &Path, partition: Option<&str>) -> Result<OpenImage, OfflineError> {
-    open_device(path, partition, Arc::new(FileDevice::open(path)?))
+    let device = image::open(&real_path(path)?)?.device;
+    open_device(path, partition, device)
 }
 
 /// Checks the file system of the image at `path`, as it is once its journal is replayed.
@@ -206,7 +235,7 @@ pub fn check_image(
 }
 
 /// Where the file system lies in the image on `device`, and that part as a device.
-fn find(
+pub(super) fn find(
     path: &Path,
     device: Arc<dyn BlockDevice>,
     partition: Option<&str>,
@@ -227,7 +256,7 @@ fn find(
 }
 
 /// The error of an image whose file system cannot be used.
-fn unusable(path: &Path, source: ExtError) -> OfflineError {
+pub(super) fn unusable(path: &Path, source: ExtError) -> OfflineError {
     let path = path.to_path_buf();
     match image::disguised(&path) {
         Some(kind) => OfflineError::Disguised { path, kind },
@@ -277,7 +306,7 @@ fn readable(path: &Path) -> Result<Arc<dyn BlockDevice>, OfflineError> {
 fn refuse_delta(path: &Path) -> Result<(), OfflineError> {
     match image::kind_of(path) {
         ImageKind::Raw => Ok(()),
-        kind => Err(OfflineError::Delta {
+        kind => Err(OfflineError::NotRaw {
             path: path.to_path_buf(),
             kind,
         }),
@@ -309,7 +338,7 @@ fn complete(place: &Path) -> Result<(), OfflineError> {
 }
 
 /// The file itself: a link to an image stays a link, and what completes an edit lies beside the file.
-fn real_path(path: &Path) -> Result<PathBuf, OfflineError> {
+pub(super) fn real_path(path: &Path) -> Result<PathBuf, OfflineError> {
     Ok(fs::canonicalize(path).map_err(PathError::on("open", path))?)
 }
 
@@ -320,11 +349,16 @@ fn named(path: &Path) -> impl FnOnce(PathError) -> PathError {
 }
 
 /// Refuses a result that is not sound: either the image was damaged, or this program is.
-fn prove(fs: &Fs, path: &Path, root: &Root, image: &Arc<FileDevice>) -> Result<(), OfflineError> {
+pub(super) fn prove(
+    fs: &Fs,
+    path: &Path,
+    root: &Root,
+    image: Arc<dyn BlockDevice>,
+) -> Result<(), OfflineError> {
     let Err(error) = verify::check(fs) else {
         return Ok(());
     };
-    let before = root.on(image.clone()).ok().map(ext::check);
+    let before = root.on(image).ok().map(ext::check);
     match before {
         Some(Ok(findings)) if !findings.is_empty() => Err(OfflineError::Damaged {
             path: path.to_path_buf(),

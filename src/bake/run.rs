@@ -104,6 +104,7 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeErr
         records: waiting("records"),
         known: waiting("known"),
         backings: Mutex::default(),
+        grown: Mutex::default(),
         upgrades,
         templates: Mutex::default(),
     };

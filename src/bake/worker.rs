@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
@@ -31,7 +31,7 @@ use crate::base::digest::Sha256Digest;
 use crate::base::{AtomicFile, FileKind, GuestPath, PathError};
 use crate::block::{Delta, Overlay, redo};
 use crate::ext::{Follow, Fs, InodeNo};
-use crate::image::{RawWriter, data_digest, swap};
+use crate::image::{Blake3Digest, RawWriter, data_digest, swap};
 use crate::launch::LaunchFile;
 use crate::project::ImageFormat;
 use crate::store::{HostPlaces, Workspace};
@@ -50,6 +50,8 @@ pub(super) struct Shared<'a> {
     pub(super) known: Spool,
     /// The files that images lie over, relative to the project's directory.
     pub(super) backings: Mutex<BTreeSet<String>>,
+    /// The copies of backings that this upgrade has made, and what they hold.
+    pub(super) grown: Mutex<BTreeMap<PathBuf, Blake3Digest>>,
     /// What becomes of each host, if the bake is an upgrade.
     pub(super) upgrades: BTreeMap<String, HostChange>,
     /// The templates that hosts were made from which are not made again.

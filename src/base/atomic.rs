@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use super::cleanup::Temporary;
@@ -99,6 +99,16 @@ impl AtomicFile {
     /// The path that it will have.
     pub fn destination(&self) -> &Path {
         &self.destination
+    }
+
+    /// Gives the file the owner, the group and the mode of another, which it is to replace.
+    pub fn take_after(&self, other: &fs::Metadata) -> Result<(), PathError> {
+        let failed = || PathError::on("keep the owner of", &self.destination);
+        let own = self.file.metadata().map_err(failed())?;
+        if (own.uid(), own.gid()) != (other.uid(), other.gid()) {
+            fchown(&self.file, Some(other.uid()), Some(other.gid())).map_err(failed())?;
+        }
+        self.file.set_permissions(other.permissions()).map_err(failed())
     }
 
     /// Whether the file that has the final name now has the same content.

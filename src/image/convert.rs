@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::backing::Backing;
 use super::base_image::BaseImage;
 use super::error::ImageError;
-use super::opened::{ImageKind, OpenedImage};
+use super::opened::{ImageKind, OpenError, OpenedImage};
 use super::qcow2::{self, QcowError};
 use super::ranges::{Ranges, len_of, pieces};
 use super::run_writer::RunWriter;
@@ -32,6 +32,23 @@ pub enum ConvertError {
         /// The new backing.
         backing: PathBuf,
     },
+    /// What was written does not read as it should.
+    #[error("`{}` would not show at {offset_bytes} what it is to show", path.display())]
+    ShowsWrong {
+        /// The image.
+        path: PathBuf,
+        /// Where.
+        offset_bytes: u64,
+    },
+    /// A file that would be needed has a name that is taken.
+    #[error("`{}` is in the way", path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The image's format is not understood, or it holds what cannot be kept.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The template or a file could not be used.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -47,6 +64,17 @@ pub enum ConvertError {
     /// A file could not be used.
     #[error(transparent)]
     File(#[from] PathError),
+}
+
+impl ConvertError {
+    /// Ways out.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Open(error) => error.hint().map(ToOwned::to_owned).into_iter().collect(),
+            Self::InTheWay { .. } => vec!["move it away if nothing lies over it".to_owned()],
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Writes all of `image` as a raw file, ready to be persisted as `destination`; zeros become holes.

@@ -5,6 +5,8 @@
 //!                              |
 //!   Delta of one host ---------+--> RawWriter --> root.img     temporary, sync, rename
 //!                              +--> Backing --> uml_cow, qcow2   a small file over the template
+//!                              |                 ^
+//!   DeltaImage: a machine's own small file --edited-'            beside the old one, proved, renamed
 //!                              +--> Blake3Digest of the whole image, read only where it changed
 //! ```
 //!
@@ -22,7 +24,10 @@
 mod backing;
 mod base_image;
 mod convert;
+mod copies;
 mod data_digest;
+mod delta_image;
+mod differing;
 mod digest;
 mod error;
 mod open;
@@ -39,9 +44,11 @@ mod zeros;
 pub use backing::{Backing, DeltaWritten};
 pub use base_image::{BaseImage, holes};
 pub use convert::{ConvertError, flatten, rebase};
+pub use copies::copy_with_length;
 pub use data_digest::data_digest;
+pub use delta_image::DeltaImage;
 pub use digest::Blake3Digest;
 pub use error::ImageError;
-pub use opened::{ImageKind, OpenError, OpenedImage, disguised, kind_of, open};
+pub use opened::{ImageKind, OpenError, OpenedImage, backing_of, disguised, ensure_editable, kind_of, open};
 pub use ranges::Ranges;
 pub use raw::{RawOrder, RawWriter, Written};

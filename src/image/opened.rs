@@ -58,6 +58,16 @@ pub enum OpenError {
     File(#[from] PathError),
 }
 
+impl OpenError {
+    /// The way out, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Qcow2 { source, .. } => source.hint(),
+            _ => None,
+        }
+    }
+}
+
 impl ImageKind {
     /// What users call it.
     pub fn name(self) -> &'static str {
@@ -99,6 +109,47 @@ pub fn disguised(path: &Path) -> Option<ImageKind> {
         b"QFI\xfb" => Some(ImageKind::Qcow2),
         b"OOOM" => Some(ImageKind::UmlCow),
         _ => None,
+    }
+}
+
+/// The file that the image at `path` lies over, by its header alone.
+pub fn backing_of(path: &Path) -> Result<Option<PathBuf>, OpenError> {
+    let file = open_regular(path)?;
+    let (path, directory) = (path.to_path_buf(), path.parent().unwrap_or(Path::new("")));
+    let backing = match kind_of(&path) {
+        ImageKind::Raw => None,
+        ImageKind::Qcow2 => {
+            let header = Qcow2Header::read(&file).map_err(|source| OpenError::Qcow2 {
+                path: path.clone(),
+                source,
+            })?;
+            header.backing_path
+        }
+        ImageKind::UmlCow => {
+            let header = CowHeader::read(&file).map_err(|source| OpenError::UmlCow {
+                path: path.clone(),
+                source,
+            })?;
+            Some(header.backing_path)
+        }
+    };
+    Ok(backing.map(|backing| directory.join(backing)))
+}
+
+/// Refuses the image at `path` if it cannot be changed, by its header alone: it is of no known kind, or it holds more
+/// than its disk.
+pub fn ensure_editable(path: &Path) -> Result<(), OpenError> {
+    let file = open_regular(path)?;
+    let path = path.to_path_buf();
+    match kind_of(&path) {
+        ImageKind::Raw => Ok(()),
+        ImageKind::Qcow2 => Qcow2Header::read(&file)
+            .and_then(|header| header.ensure_is_disk_only())
+            .map_err(|source| OpenError::Qcow2 { path, source }),
+        ImageKind::UmlCow => match CowHeader::read(&file) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(OpenError::UmlCow { path, source }),
+        },
     }
 }
 

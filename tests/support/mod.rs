@@ -5,6 +5,8 @@
 pub(crate) mod accounts;
 pub(crate) mod bakery;
 pub(crate) mod debian;
+pub(crate) mod delta_lab;
+pub(crate) mod desk;
 pub(crate) mod disk;
 pub(crate) mod families;
 mod judge;

@@ -47,6 +47,30 @@ pub enum QcowError {
         /// What it says.
         found: u64,
     },
+    /// Whoever used the image last found it damaged.
+    #[error("the qcow2 image is marked as corrupt")]
+    MarkedCorrupt,
+    /// Whoever wrote to the image last has not brought it to its end.
+    #[error("the qcow2 image is marked as one that was not closed")]
+    MarkedDirty,
+    /// Other states of the disk lie in the image.
+    #[error("the qcow2 image has {count} internal snapshots, which an edit would lose")]
+    Snapshots {
+        /// How many.
+        count: u32,
+    },
+    /// The image has something that holds only as long as it is not changed.
+    #[error("the qcow2 image has bitmaps or other autoclear_features ({bits}), which an edit would lose")]
+    Autoclear {
+        /// The header's field.
+        bits: u64,
+    },
+    /// Two parts of the image have the same table.
+    #[error("the qcow2 image is damaged: the table at {offset_bytes} stands for two parts of it")]
+    SharedTable {
+        /// Where the table lies.
+        offset_bytes: u64,
+    },
     /// The image's backing is not said to be a raw file.
     #[error("a qcow2 image over a backing of the format `{format}` is not supported, only `raw` is")]
     BackingFormat {
@@ -73,4 +97,18 @@ pub enum QcowError {
     /// A file could not be found or made.
     #[error(transparent)]
     File(#[from] PathError),
+}
+
+impl QcowError {
+    /// The way out, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::MarkedCorrupt | Self::MarkedDirty | Self::SharedTable { .. } => {
+                Some("`qemu-img check -r all` can mend it")
+            }
+            Self::Snapshots { .. } => Some("`qemu-img snapshot -l` lists them, `-d` removes one"),
+            Self::Autoclear { .. } => Some("`qemu-img bitmap --remove` removes a bitmap"),
+            _ => None,
+        }
+    }
 }

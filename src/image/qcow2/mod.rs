@@ -20,6 +20,8 @@ mod tables;
 
 pub use error::QcowError;
 pub use over_backing::write;
+pub(super) use over_backing::write_over;
 pub use read_header::Qcow2Header;
 pub use reader::Qcow2Device;
+pub(super) use standalone::write_changed;
 pub use standalone::{StandaloneWritten, export, write_standalone};

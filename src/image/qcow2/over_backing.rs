@@ -21,6 +21,7 @@ use zerocopy::big_endian::{U16, U64};
 use zstd::bulk::Compressor;
 
 use super::super::backing::{Backing, DeltaWritten};
+use super::super::differing::{Baked, Differing};
 use super::super::run_writer::RunWriter;
 use super::backing_name::backing_name;
 use super::error::QcowError;
@@ -37,6 +38,9 @@ const ZSTD_LEVEL: i32 = 1;
 
 /// A cluster stays as it is unless compression saves a quarter of it.
 const MOST_COMPRESSED_BYTES: usize = 3072;
+
+/// Compressed clusters are held in memory, up to this many bytes; what comes behind them stays as it is.
+const MOST_PACKED_BYTES: usize = 256 << 20;
 
 /// The unit in which a compressed cluster's length is told.
 const SECTOR: u64 = 512;
@@ -145,13 +149,14 @@ impl Layout {
 
 impl Differences {
     /// Finds and compresses what differs.
-    fn find(backing: &Backing, delta: &Delta) -> Result<Self, QcowError> {
+    fn find(image: &impl Differing) -> Result<Self, QcowError> {
         let mut found = Self::default();
-        found.clusters.reserve(delta.changed_units());
         let mut compressor = Compressor::new(ZSTD_LEVEL).map_err(QcowError::Compress)?;
-        backing.each_difference(delta, |offset, unit| {
+        image.each_difference(|offset, unit| {
             let content = if is_zero(unit) {
                 Content::Zero
+            } else if found.packed.len() >= MOST_PACKED_BYTES {
+                Content::Plain
             } else {
                 let compressed = compressor.compress(unit).map_err(QcowError::Compress)?;
                 found.pack(&compressed)
@@ -190,6 +195,15 @@ pub fn write(
     destination: &Path,
 ) -> Result<(AtomicFile, DeltaWritten), QcowError> {
     let name = backing_name(destination, backing.path())?;
+    write_over(&name, &Baked { backing, delta }, destination)
+}
+
+/// Writes `image`, which lies over the raw file that the new one is to call `backing_name`.
+pub(in super::super) fn write_over(
+    backing_name: &[u8],
+    image: &impl Differing,
+    destination: &Path,
+) -> Result<(AtomicFile, DeltaWritten), QcowError> {
     let unfinished = AtomicFile::create_private(destination)?;
     let failed = |action| PathError::on(action, unfinished.temporary_path());
     let device = unfinished
@@ -197,7 +211,7 @@ pub fn write(
         .try_clone()
         .and_then(|file| FileDevice::from_file(file, true))
         .map_err(failed("write"))?;
-    let covered_units = write_to(&device, &name, backing, delta)?;
+    let covered_units = write_to(&device, backing_name, image)?;
     let metadata = unfinished.file().metadata().map_err(failed("read"))?;
     let written = DeltaWritten {
         allocated_bytes: metadata.blocks().saturating_mul(512),
@@ -207,20 +221,15 @@ pub fn write(
 }
 
 /// Writes the file's bytes to an empty device, and tells how many units it holds.
-fn write_to(
-    device: &dyn BlockDevice,
-    backing_name: &[u8],
-    backing: &Backing,
-    delta: &Delta,
-) -> Result<u64, QcowError> {
-    let l1_entries = BITS.l1_entries(delta.len_bytes())?;
-    let differences = Differences::find(backing, delta)?;
+fn write_to(device: &dyn BlockDevice, backing_name: &[u8], image: &impl Differing) -> Result<u64, QcowError> {
+    let l1_entries = BITS.l1_entries(image.len_bytes())?;
+    let differences = Differences::find(image)?;
     let layout = Layout::of(l1_entries, &differences);
     device.set_len_bytes(BITS.offset(layout.end))?;
     let mut runs = RunWriter::new(device);
     let header = HeaderFields {
         bits: BITS,
-        len_bytes: delta.len_bytes(),
+        len_bytes: image.len_bytes(),
         l1_entries,
         l1_offset_bytes: BITS.offset(layout.l1),
         refcounts: layout.refcounts,
@@ -238,7 +247,7 @@ fn write_to(
     runs.push(BITS.offset(layout.packed), &packed)?;
     let mut place = BITS.offset(layout.data);
     let mut contents = differences.clusters.iter().map(|one| &one.content);
-    backing.each_difference(delta, |_, unit| {
+    image.each_difference(|_, unit| {
         if !matches!(contents.next(), Some(Content::Plain)) {
             return Ok(());
         }
@@ -296,9 +305,10 @@ pub(super) mod tests {
 
     /// The file's bytes of the sample's image.
     pub(in super::super) fn sample_bytes() -> Vec<u8> {
-        let (backing, delta) = sample();
+        let (backing, delta) = &sample();
+        let image = Baked { backing, delta };
         let disk = MemoryDevice::default();
-        write_to(&disk, BACKING_NAME.as_bytes(), &backing, &delta).unwrap();
+        write_to(&disk, BACKING_NAME.as_bytes(), &image).unwrap();
         disk.into_bytes()
     }
 
@@ -319,18 +329,16 @@ pub(super) mod tests {
 
     #[test]
     fn a_full_disk_is_an_error_at_every_write() {
-        let (backing, delta) = sample();
+        let (backing, delta) = &sample();
+        let image = Baked { backing, delta };
         let disk = FaultyDevice::new(MemoryDevice::default(), u64::MAX);
-        assert_eq!(
-            write_to(&disk, BACKING_NAME.as_bytes(), &backing, &delta).unwrap(),
-            3
-        );
+        assert_eq!(write_to(&disk, BACKING_NAME.as_bytes(), &image).unwrap(), 3);
         // The length, and everything in one run.
         assert_eq!(disk.writes(), 2);
         for allowed in 0..2 {
             let disk = FaultyDevice::new(MemoryDevice::default(), allowed);
             assert!(matches!(
-                write_to(&disk, BACKING_NAME.as_bytes(), &backing, &delta),
+                write_to(&disk, BACKING_NAME.as_bytes(), &image),
                 Err(QcowError::Device(DeviceError::Io { .. }))
             ));
         }

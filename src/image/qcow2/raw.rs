@@ -14,6 +14,12 @@ pub(super) const VERSION: u32 = 3;
 /// Refcounts of 16 bits: two to this power.
 pub(super) const REFCOUNT_ORDER: u32 = 4;
 
+/// Incompatible feature bit 0: the refcounts may be wrong.
+pub(super) const INCOMPATIBLE_DIRTY: u64 = 1;
+
+/// Incompatible feature bit 1: the image is damaged.
+pub(super) const INCOMPATIBLE_CORRUPT: u64 = 1 << 1;
+
 /// Incompatible feature bit 3: the compression is not zlib's.
 pub(super) const INCOMPATIBLE_COMPRESSION_TYPE: u64 = 1 << 3;
 

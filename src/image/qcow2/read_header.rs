@@ -10,7 +10,8 @@ use super::super::ranges::len_of;
 use super::error::QcowError;
 use super::raw::{
     COMPRESSION_ZSTD, EXTENSION_BACKING_FORMAT, HEADER_LENGTH, Header, HeaderExtension,
-    INCOMPATIBLE_COMPRESSION_TYPE, LEAST_HEADER_LENGTH, MAGIC, MOST_BACKING_NAME, VERSION,
+    INCOMPATIBLE_COMPRESSION_TYPE, INCOMPATIBLE_CORRUPT, INCOMPATIBLE_DIRTY, LEAST_HEADER_LENGTH, MAGIC,
+    MOST_BACKING_NAME, VERSION,
 };
 use super::tables::{ClusterBits, number};
 use crate::block::BlockDevice;
@@ -24,6 +25,10 @@ pub struct Qcow2Header {
     pub backing_path: Option<PathBuf>,
     pub(super) bits: ClusterBits,
     pub(super) l1_offset_bytes: u64,
+    /// How many internal snapshots the image has.
+    pub(super) snapshots: u32,
+    /// What has to be given up once the image is changed, such as bitmaps of what a backup has to copy.
+    pub(super) autoclear_features: u64,
     /// Whether compressed clusters are zstd's; zlib's are not read.
     pub(super) is_zstd: bool,
 }
@@ -55,8 +60,23 @@ impl Qcow2Header {
             backing_path: backing_path(image, &raw, bits)?,
             bits,
             l1_offset_bytes,
+            snapshots: raw.nb_snapshots.get(),
+            autoclear_features: raw.autoclear_features.get(),
             is_zstd: compression_type(&raw) == COMPRESSION_ZSTD,
         })
+    }
+
+    /// Refuses an image that holds more than its disk: written anew it would lose that.
+    pub fn ensure_is_disk_only(&self) -> Result<(), QcowError> {
+        if self.snapshots > 0 {
+            return Err(QcowError::Snapshots {
+                count: self.snapshots,
+            });
+        }
+        match self.autoclear_features {
+            0 => Ok(()),
+            bits => Err(QcowError::Autoclear { bits }),
+        }
     }
 }
 
@@ -79,6 +99,10 @@ fn check_kind(raw: &Header) -> Result<(), QcowError> {
     let features = raw.incompatible_features.get();
     if raw.version.get() != VERSION {
         refuse("version", raw.version.get().into())
+    } else if features & INCOMPATIBLE_CORRUPT != 0 {
+        Err(QcowError::MarkedCorrupt)
+    } else if features & INCOMPATIBLE_DIRTY != 0 {
+        Err(QcowError::MarkedDirty)
     } else if features & !INCOMPATIBLE_COMPRESSION_TYPE != 0 {
         refuse("incompatible_features", features)
     } else if raw.crypt_method.get() != 0 {

@@ -1,5 +1,6 @@
 //! Reads a qcow2 image, with its raw backing if it has one.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::Path;
@@ -9,7 +10,7 @@ use zerocopy::big_endian::U64;
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use super::super::open::open_regular;
-use super::super::ranges::len_of;
+use super::super::ranges::{Ranges, len_of};
 use super::error::QcowError;
 use super::raw::{COMPRESSED, OFFSET_MASK, READS_AS_ZERO};
 use super::read_header::Qcow2Header;
@@ -62,6 +63,41 @@ impl Qcow2Device {
             backing,
             header,
         }
+    }
+
+    /// The bytes of the image that the file has itself, be they data or zeros; `stored` is what of the file is no hole.
+    pub(in super::super) fn own(&self, stored: &Ranges) -> Result<Ranges, QcowError> {
+        let bits = self.header.bits;
+        let l1 = self.table(
+            self.header.l1_offset_bytes,
+            bits.l1_entries(self.header.len_bytes)?,
+        )?;
+        let mut own = Ranges::default();
+        // A table that stood for two parts of the image would let a short file ask for endless work.
+        let mut tables = BTreeSet::new();
+        for (first, entry) in (0..).step_by(len_of(&(0..bits.l2_entries()))).zip(l1) {
+            let place = entry.get() & OFFSET_MASK;
+            if place == 0 || !stored.overlaps(&(place..place.saturating_add(bits.bytes()))) {
+                continue;
+            }
+            if !tables.insert(place) {
+                return Err(QcowError::SharedTable { offset_bytes: place });
+            }
+            for (cluster, entry) in (first..).zip(self.table(place, bits.l2_entries())?) {
+                let entry = entry.get();
+                if entry & (COMPRESSED | READS_AS_ZERO | OFFSET_MASK) != 0 {
+                    own.push(bits.offset(cluster)..bits.offset(cluster.saturating_add(1)));
+                }
+            }
+        }
+        Ok(own.below(self.header.len_bytes))
+    }
+
+    /// A whole table.
+    fn table(&self, offset_bytes: u64, entries: u64) -> Result<Vec<U64>, DeviceError> {
+        let mut table = vec![U64::ZERO; len_of(&(0..entries))];
+        self.image.read_at(offset_bytes, table.as_mut_bytes())?;
+        Ok(table)
     }
 
     /// Finds the cluster that holds `offset_bytes`.
@@ -221,10 +257,12 @@ mod tests {
                 &[1],
                 "the qcow2 header is damaged: l1_table_offset is 72057594037940224",
             ),
+            (79, &[2], "the qcow2 image is marked as corrupt"),
+            (79, &[1], "the qcow2 image is marked as one that was not closed"),
             (
                 79,
-                &[2],
-                "a qcow2 image with incompatible_features 2 is not supported",
+                &[16],
+                "a qcow2 image with incompatible_features 16 is not supported",
             ),
             (103, &[20], "the qcow2 header is damaged: header_length is 20"),
             (

@@ -67,7 +67,7 @@ pub fn write_standalone(
 ) -> Result<(AtomicFile, StandaloneWritten), QcowError> {
     let source = Source {
         len_bytes: delta.len_bytes(),
-        clusters: candidates(base, delta),
+        clusters: candidates(base.allocated(), delta),
         read: &|offset, bytes| delta.read_at(base, offset, bytes),
     };
     write_source(&source, destination)
@@ -85,6 +85,21 @@ pub fn export(
         read: &|offset, bytes| device.read_at(offset, bytes),
     };
     write_source(&source, destination)
+}
+
+/// Writes all of the image that differs from `base`, which holds data in `data` alone, by `delta`.
+pub(in super::super) fn write_changed(
+    base: &dyn BlockDevice,
+    data: &Ranges,
+    delta: &Delta,
+    destination: &Path,
+) -> Result<AtomicFile, QcowError> {
+    let source = Source {
+        len_bytes: delta.len_bytes(),
+        clusters: candidates(data, delta),
+        read: &|offset, bytes| delta.read_at(base, offset, bytes),
+    };
+    Ok(write_source(&source, destination)?.0)
 }
 
 /// Fills a buffer with an image's bytes from an offset on.
@@ -142,13 +157,13 @@ fn write_to(device: &dyn BlockDevice, source: &Source<'_>) -> Result<u64, QcowEr
     store.finish(device, l1_entries, source.len_bytes)
 }
 
-/// The clusters that may hold data, by their numbers.
-fn candidates(base: &BaseImage, delta: &Delta) -> Vec<u64> {
+/// The clusters that may hold data, by their numbers; the base has some in `data` alone.
+fn candidates(data: &Ranges, delta: &Delta) -> Vec<u64> {
     let changed = delta.units().map(|(offset, unit)| {
         let end = offset.saturating_add(number(unit.len()));
         offset..end
     });
-    let shown = base.allocated().below(delta.base_end_bytes());
+    let shown = data.below(delta.base_end_bytes());
     let data = Ranges::from_unsorted(shown.iter().chain(changed)).below(delta.len_bytes());
     let mut clusters: Vec<u64> = data
         .iter()
@@ -323,7 +338,7 @@ mod tests {
     fn write_to(disk: &dyn BlockDevice, base: &BaseImage, delta: &Delta) -> Result<u64, QcowError> {
         let source = Source {
             len_bytes: delta.len_bytes(),
-            clusters: candidates(base, delta),
+            clusters: candidates(base.allocated(), delta),
             read: &|offset, bytes| delta.read_at(base, offset, bytes),
         };
         super::write_to(disk, &source)

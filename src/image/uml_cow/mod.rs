@@ -17,3 +17,4 @@ mod writer;
 pub use error::CowError;
 pub use reader::{CowDevice, CowHeader};
 pub use writer::write;
+pub(super) use writer::{Below, write_over};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use zerocopy::{FromZeros as _, IntoBytes as _};
 
 use super::super::open::open_regular;
-use super::super::ranges::{len_of, pieces};
+use super::super::ranges::{Ranges, UNIT, len_of, pieces};
 use super::error::CowError;
 use super::layout::{Layout, SECTOR};
 use super::raw::{COW_BITMAP, COW_MAGIC, COW_VERSION, CowHeaderV3};
@@ -134,6 +134,26 @@ impl CowDevice {
             layout: header.layout,
             len_bytes: header.len_bytes,
         })
+    }
+
+    /// The units of which any sector is in the COW file itself; `stored` is what of that is no hole.
+    pub(in super::super) fn own(&self, stored: &Ranges) -> Result<Ranges, DeviceError> {
+        // A unit has eight sectors: its bits are one byte.
+        let first = self.layout.bitmap_offset_bytes;
+        let bitmap = first..first.saturating_add(self.len_bytes.div_ceil(UNIT));
+        let mut own = Ranges::default();
+        let mut buffer = vec![0; LOOKUP_BYTES];
+        for range in stored.within(&bitmap) {
+            for piece in pieces(&range, LOOKUP_BYTES) {
+                let bits = buffer.split_at_mut(len_of(&piece)).0;
+                self.cow.read_at(piece.start, bits)?;
+                for (place, _) in (piece.start..).zip(bits).filter(|(_, bits)| **bits != 0) {
+                    let unit = place.saturating_sub(first).saturating_mul(UNIT);
+                    own.push(unit..unit.saturating_add(UNIT));
+                }
+            }
+        }
+        Ok(own.below(self.len_bytes))
     }
 
     /// Reads a range of the image that is at most [`LOOKUP_BYTES`] long.

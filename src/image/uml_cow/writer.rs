@@ -8,6 +8,7 @@ use zerocopy::IntoBytes as _;
 use zerocopy::big_endian::{U32, U64};
 
 use super::super::backing::{Backing, DeltaWritten};
+use super::super::differing::{Baked, Differing};
 use super::super::ranges::UNIT;
 use super::super::run_writer::RunWriter;
 use super::error::CowError;
@@ -28,19 +29,50 @@ pub fn write(
     file_system_block_bytes: u32,
     destination: &Path,
 ) -> Result<(AtomicFile, DeltaWritten), CowError> {
+    let path = backing.path();
+    if !path.is_absolute() {
+        return Err(CowError::RelativePath {
+            path: path.to_path_buf(),
+        });
+    }
+    let below = Below {
+        path,
+        len_bytes: backing.len_bytes(),
+        modified_seconds: backing.modified_seconds(),
+    };
+    let image = Baked { backing, delta };
+    write_over(&below, &image, file_system_block_bytes, destination)
+}
+
+/// The raw file below, as the header tells of it.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Below<'a> {
+    pub(in super::super) path: &'a Path,
+    pub(in super::super) len_bytes: u64,
+    /// In seconds since the epoch.
+    pub(in super::super) modified_seconds: i64,
+}
+
+/// Writes `image`, which lies over the raw file `below`.
+pub(in super::super) fn write_over(
+    below: &Below<'_>,
+    image: &impl Differing,
+    file_system_block_bytes: u32,
+    destination: &Path,
+) -> Result<(AtomicFile, DeltaWritten), CowError> {
     if u64::from(file_system_block_bytes) < UNIT {
         return Err(CowError::SmallBlocks {
             block_bytes: file_system_block_bytes,
         });
     }
-    let header = header(backing, delta.len_bytes())?;
+    let header = header(below, image.len_bytes())?;
     let unfinished = AtomicFile::create_private(destination)?;
     let device = unfinished
         .file()
         .try_clone()
         .and_then(|file| FileDevice::from_file(file, true))
         .map_err(PathError::on("write", unfinished.temporary_path()))?;
-    let covered_units = write_to(&device, &header, backing, delta)?;
+    let covered_units = write_to(&device, &header, image)?;
     let metadata = unfinished
         .file()
         .metadata()
@@ -52,9 +84,9 @@ pub fn write(
     Ok((unfinished, written))
 }
 
-/// The header of an image over `backing`, if the format can say it.
-fn header(backing: &Backing, image_bytes: u64) -> Result<CowHeaderV3, CowError> {
-    let (path, backing_bytes) = (backing.path(), backing.len_bytes());
+/// The header of an image over `below`, if the format can say it.
+fn header(below: &Below<'_>, image_bytes: u64) -> Result<CowHeaderV3, CowError> {
+    let (path, backing_bytes) = (below.path, below.len_bytes);
     if image_bytes != backing_bytes {
         return Err(CowError::OtherLength {
             image_bytes,
@@ -67,7 +99,7 @@ fn header(backing: &Backing, image_bytes: u64) -> Result<CowHeaderV3, CowError> 
             len_bytes: image_bytes,
         });
     }
-    let seconds = backing.modified_seconds();
+    let seconds = below.modified_seconds;
     // The kernel takes the 32 bits for a signed number.
     let mtime = i32::try_from(seconds).map_err(|_| CowError::Time {
         path: path.to_path_buf(),
@@ -87,11 +119,6 @@ fn header(backing: &Backing, image_bytes: u64) -> Result<CowHeaderV3, CowError> 
 
 /// The path as the header holds it.
 fn path_field(path: &Path) -> Result<[u8; PATH_LEN_V3], CowError> {
-    if !path.is_absolute() {
-        return Err(CowError::RelativePath {
-            path: path.to_path_buf(),
-        });
-    }
     let bytes = path.as_os_str().as_bytes();
     let most_bytes = PATH_LEN_V3.saturating_sub(1);
     let mut field = [0; PATH_LEN_V3];
@@ -109,13 +136,8 @@ fn path_field(path: &Path) -> Result<[u8; PATH_LEN_V3], CowError> {
 }
 
 /// Writes the file's bytes to an empty device, and tells how many units it holds.
-fn write_to(
-    device: &dyn BlockDevice,
-    header: &CowHeaderV3,
-    backing: &Backing,
-    delta: &Delta,
-) -> Result<u64, CowError> {
-    let len_bytes = delta.len_bytes();
+fn write_to(device: &dyn BlockDevice, header: &CowHeaderV3, image: &impl Differing) -> Result<u64, CowError> {
+    let len_bytes = image.len_bytes();
     let layout = Layout::of(len_bytes, ALIGNMENT).ok_or(CowError::TooLong {
         backing_bytes: len_bytes,
     })?;
@@ -123,13 +145,13 @@ fn write_to(
     device.write_at(0, header.as_bytes())?;
     let mut bitmap = Bitmap::new(device, layout);
     let mut covered_units = 0_u64;
-    backing.each_difference(delta, |offset, _| {
+    image.each_difference(|offset, _| {
         covered_units = covered_units.saturating_add(1);
         bitmap.set_unit(offset, len_bytes)
     })?;
     bitmap.flush()?;
     let mut data = RunWriter::new(device);
-    backing.each_difference(delta, |offset, unit| {
+    image.each_difference(|offset, unit| {
         if is_zero(unit) {
             return Ok(());
         }
@@ -205,16 +227,25 @@ mod tests {
         }
         let delta = overlay.finish().unwrap();
         let backing = Backing::template(base, template.path()).unwrap();
-        let header = header(&backing, delta.len_bytes()).unwrap();
+        let image = Baked {
+            backing: &backing,
+            delta: &delta,
+        };
+        let below = Below {
+            path: template.path(),
+            len_bytes: backing.len_bytes(),
+            modified_seconds: backing.modified_seconds(),
+        };
+        let header = header(&below, delta.len_bytes()).unwrap();
         // The length, the header, one page of the bitmap and three runs of data.
         for allowed in 0..6 {
             let disk = FaultyDevice::new(MemoryDevice::default(), allowed);
             assert!(matches!(
-                write_to(&disk, &header, &backing, &delta),
+                write_to(&disk, &header, &image),
                 Err(CowError::Device(DeviceError::Io { .. }))
             ));
         }
         let disk = FaultyDevice::new(MemoryDevice::default(), 6);
-        assert_eq!(write_to(&disk, &header, &backing, &delta).unwrap(), 3);
+        assert_eq!(write_to(&disk, &header, &image).unwrap(), 3);
     }
 }

@@ -26,10 +26,10 @@ pub(crate) struct Args {
 pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), CommandError> {
     let image = &arguments.image;
     let opened = bake::open_image(image, arguments.partition.choice())?;
-    let kind = image::kind_of(image);
+    let refusal = image::ensure_editable(image).err().map(|error| chain(&error));
     let state = match &opened.obstacle {
-        _ if kind != ImageKind::Raw => "can only be read, as a delta".to_owned(),
         Some(error) => chain(error),
+        None if refusal.is_some() => refusal.unwrap_or_default(),
         None if opened.recovery.is_empty() => "can be edited".to_owned(),
         None => format!("can be edited, which begins with {}", opened.recovery),
     };

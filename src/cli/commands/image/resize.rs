@@ -8,10 +8,11 @@ use super::super::super::error::CommandError;
 use super::super::Context;
 use super::change::change;
 use super::target::{PartitionArgs, failed};
+use crate::bake::OfflineError;
 use crate::base::ByteSize;
-use crate::block::FileDevice;
 use crate::disk::find_root;
 use crate::ext::{ExtError, FsBlock, ResizeReport};
+use crate::image;
 
 /// Make the file system of an image longer or shorter, and the image with it
 ///
@@ -64,8 +65,8 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
 }
 
 /// Whether the image has partitions.
-fn is_disk(image: &Path) -> Result<bool, CommandError> {
-    let device = FileDevice::open(image)?;
+fn is_disk(path: &Path) -> Result<bool, CommandError> {
+    let device = image::open(path).map_err(OfflineError::from)?.device;
     // What cannot be read as a disk is not one, or is refused when it is opened as a whole.
     Ok(find_root(&device, None).is_ok_and(|root| root.partition().is_some()))
 }
