@@ -1,7 +1,7 @@
 //! An upgrade of a project of which a machine runs: what the machine has written is there afterwards.
 
-use crate::support::e2fsck_clean;
 use crate::support::running::{Lab, SECRET, Talk};
+use crate::support::{e2fsck_clean, tool};
 
 /// The project as it is baked first.
 const BEFORE: &str = "global { project lab }
@@ -65,6 +65,51 @@ fn a_running_machine_is_changed_in_place_and_keeps_what_it_has_written() {
         e2fsck_clean(&lab.path(&format!("home/projects/lab/{host}/root.img")));
     }
     all_is_done(&lab);
+}
+
+#[test]
+fn a_machine_on_a_cow_file_is_changed_and_keeps_what_it_has_written() {
+    let before = BEFORE
+        .replace("SECRET", SECRET)
+        .replace("term screen", "term screen\n    format uml-cow");
+    let lab = Lab::with(&before);
+    let launched = lab.run(&["launch", "lab", "-h", "a"]);
+    assert_eq!(launched.code, Some(0), "{launched:?}");
+    let mut shell = lab.talk("a", "root");
+    // Some of it all over the disk, so that the next boot reads pages from file and backing side by side.
+    shell.ask("for i in 1 2 3 4 5 6 7 8 9; do head -c 70001 /dev/urandom >/root/data$i; done");
+    let sums = shell.ask("cat /root/data* | md5sum");
+    let small = blocks(&mut shell);
+    shell.ask("sync");
+    drop(shell);
+
+    lab.write(
+        "new.mln",
+        &before
+            .replace("size 20M", "size 36M")
+            .replace("echo first", "echo second"),
+    );
+    let upgraded = lab.run(&["upgrade", "-S", "new.mln"]);
+    assert_eq!(
+        (upgraded.code, &*upgraded.stdout),
+        (
+            Some(0),
+            "launched lab: 1 host\nupgraded lab: 1 changed in place, 1 baked anew\n"
+        ),
+        "{upgraded:?}"
+    );
+    let mut shell = lab.talk("a", "root");
+    assert_eq!(shell.ask("cat /root/data* | md5sum"), sums);
+    assert_eq!(shell.ask("cat /root/trace"), "second");
+    assert!(blocks(&mut shell) > small + 12_000, "the file system has grown");
+    shell.ask("echo more >/root/more && sync");
+    drop(shell);
+    assert_eq!(lab.run(&["stop", "lab"]).code, Some(0));
+    lab.assert_nothing_left();
+    let (image, merged) = (lab.path("home/projects/lab/a/root.cow"), lab.path("merged"));
+    let mut merge = tool("uml_moo", "uml-utilities");
+    assert!(merge.args([&image, &merged]).status().unwrap().success());
+    e2fsck_clean(&merged);
 }
 
 /// All is as it is wanted now; but a bake would lose what the machines have written.
