@@ -13,6 +13,7 @@ use ureq::http::{Method, Request, Response, StatusCode, Uri};
 use super::access::{Access, Credentials, agent};
 use super::error::{OciError, is_passing_status};
 use super::host::{host_of, is_loopback};
+use super::reached::{is_distrust, is_refusal};
 use super::reference::Reference;
 use super::token::{self, Challenge};
 use crate::base::ByteSize;
@@ -98,8 +99,10 @@ impl Client {
             return client(false)?.greeted();
         }
         match client(true)?.greeted() {
-            // What stays on this machine may do without TLS, unless there is TLS that cannot be trusted.
-            Err(OciError::Unreachable { source, .. }) if is_local && !is_distrust(&source) => {
+            // What stays on this machine may do without TLS, unless there is TLS that cannot be trusted, or nothing.
+            Err(OciError::Unreachable { source, .. })
+                if is_local && !is_distrust(&source) && !is_refusal(&source) =>
+            {
                 client(false)?.greeted()
             }
             other => other,
@@ -350,19 +353,6 @@ fn words(answer: Response<Body>) -> String {
         .filter(is_shown)
         .take(WORDS_SHOWN)
         .collect()
-}
-
-/// Whether TLS failed because the certificate is not to be trusted.
-fn is_distrust(error: &ureq::Error) -> bool {
-    let is_certificate = |error: &rustls::Error| matches!(error, rustls::Error::InvalidCertificate(_));
-    match error {
-        ureq::Error::Rustls(error) => is_certificate(error),
-        ureq::Error::Io(error) => error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref())
-            .is_some_and(is_certificate),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

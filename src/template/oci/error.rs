@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::reached;
 use super::reference::ReferenceError;
 use crate::base::digest::Sha256Digest;
 use crate::base::{ByteSize, PathError};
@@ -221,7 +222,8 @@ impl OciError {
     /// Whether the same might go well a moment later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Broken { .. } => true,
+            Self::Unreachable { source, .. } => reached::is_passing(source),
+            Self::Broken { .. } => true,
             Self::Status { status, .. } => is_passing_status(*status),
             _ => false,
         }

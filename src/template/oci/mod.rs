@@ -23,6 +23,7 @@ mod host;
 mod partial;
 mod pull;
 mod push;
+mod reached;
 mod reference;
 mod repository;
 mod signature;
