@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::base_image::BaseImage;
+use super::common_units::CommonUnits;
 use super::error::ImageError;
 use super::ranges::{Ranges, UNIT, len_of, pieces, whole_units};
 use super::raw::RawWriter;
@@ -36,6 +37,7 @@ pub struct Backing {
     stale: Ranges,
     /// What the file has changed itself.
     changes: Option<Arc<Delta>>,
+    common: CommonUnits,
 }
 
 /// What was written of an image in a delta format.
@@ -58,6 +60,7 @@ impl Backing {
             modified_seconds: metadata.mtime(),
             stale,
             changes: None,
+            common: CommonUnits::default(),
             base,
         })
     }
@@ -106,6 +109,7 @@ impl Backing {
             modified_seconds: metadata.mtime(),
             stale: Ranges::default(),
             changes: Some(changes),
+            common: CommonUnits::default(),
             base,
         })
     }
@@ -137,6 +141,11 @@ impl Backing {
     /// When the file was last modified, in seconds since the epoch.
     pub fn modified_seconds(&self) -> i64 {
         self.modified_seconds
+    }
+
+    /// The compressed units that the images over this file have in common.
+    pub(super) fn common(&self) -> &CommonUnits {
+        &self.common
     }
 
     /// Shows `visit` every unit in which the image of `delta` may differ from this file, in ascending order: its

@@ -1,6 +1,7 @@
 //! A disk as what differs from the raw file that it lies over: what every file in a delta format is written from.
 
 use super::backing::Backing;
+use super::common_units::CommonUnits;
 use crate::block::{Delta, DeviceError, UNIT_BYTES};
 
 /// A disk that lies over a raw file.
@@ -14,6 +15,11 @@ pub(super) trait Differing {
         &self,
         visit: impl FnMut(u64, &[u8; UNIT_BYTES]) -> Result<(), E>,
     ) -> Result<(), E>;
+
+    /// The compressed units that it has in common with others, if there may be others.
+    fn common(&self) -> Option<&CommonUnits> {
+        None
+    }
 }
 
 /// The disk that a bake made over its backing.
@@ -33,5 +39,9 @@ impl Differing for Baked<'_> {
         visit: impl FnMut(u64, &[u8; UNIT_BYTES]) -> Result<(), E>,
     ) -> Result<(), E> {
         self.backing.each_difference(self.delta, visit)
+    }
+
+    fn common(&self) -> Option<&CommonUnits> {
+        Some(self.backing.common())
     }
 }

@@ -23,6 +23,7 @@
 
 mod backing;
 mod base_image;
+mod common_units;
 mod convert;
 mod copies;
 mod data_digest;

@@ -13,6 +13,7 @@
 //! packed: 96 changed units of a configured Debian that grew to 2 GiB take some 20 KiB instead of 384. QEMU writes to a
 //! compressed cluster by giving it a new place.
 
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -21,6 +22,7 @@ use zerocopy::big_endian::{U16, U64};
 use zstd::bulk::Compressor;
 
 use super::super::backing::{Backing, DeltaWritten};
+use super::super::common_units::Compressed;
 use super::super::differing::{Baked, Differing};
 use super::super::run_writer::RunWriter;
 use super::backing_name::backing_name;
@@ -151,15 +153,19 @@ impl Differences {
     /// Finds and compresses what differs.
     fn find(image: &impl Differing) -> Result<Self, QcowError> {
         let mut found = Self::default();
-        let mut compressor = Compressor::new(ZSTD_LEVEL).map_err(QcowError::Compress)?;
+        let mut compressor = None;
         image.each_difference(|offset, unit| {
             let content = if is_zero(unit) {
                 Content::Zero
             } else if found.packed.len() >= MOST_PACKED_BYTES {
                 Content::Plain
             } else {
-                let compressed = compressor.compress(unit).map_err(QcowError::Compress)?;
-                found.pack(&compressed)
+                let mut make = || compress(&mut compressor, unit);
+                let compressed = match image.common() {
+                    Some(common) => common.compressed(unit, make),
+                    None => make(),
+                };
+                found.pack(compressed.map_err(QcowError::Compress)?.as_deref())
             };
             found.clusters.push(Difference {
                 cluster: BITS.cluster_of(offset),
@@ -171,14 +177,24 @@ impl Differences {
     }
 
     /// Takes in a cluster's compressed bytes, if they are worth it.
-    fn pack(&mut self, compressed: &[u8]) -> Content {
-        if compressed.len() > MOST_COMPRESSED_BYTES {
+    fn pack(&mut self, compressed: Option<&[u8]>) -> Content {
+        let Some(compressed) = compressed else {
             return Content::Plain;
-        }
+        };
         let start = number(self.packed.len());
         self.packed.extend_from_slice(compressed);
         Content::Compressed(start..number(self.packed.len()))
     }
+}
+
+/// The compressed bytes of `unit`, if they are worth it; `compressor` is made when it is first needed.
+fn compress(compressor: &mut Option<Compressor<'static>>, unit: &[u8; UNIT_BYTES]) -> io::Result<Compressed> {
+    let compressor = match compressor {
+        Some(compressor) => compressor,
+        none => none.insert(Compressor::new(ZSTD_LEVEL)?),
+    };
+    let compressed = compressor.compress(unit)?;
+    Ok((compressed.len() <= MOST_COMPRESSED_BYTES).then(|| compressed.into()))
 }
 
 /// Whether two clusters are mapped by the same L2 table.
