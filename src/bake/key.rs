@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::HostError;
 use super::host_plan::HostPlan;
@@ -21,7 +21,12 @@ pub(super) struct Keys<'a> {
     /// What the machines' own numbers and keys follow from.
     identity: &'a IdentityKey,
     files: Mutex<BTreeMap<PathBuf, Sha256Digest>>,
+    /// The long piece that was hashed last: the names of all machines are in a file of each.
+    piece: Mutex<Option<(Arc<[u8]>, Sha256Digest)>>,
 }
+
+/// From how many bytes on a piece of a file stands in a key by its digest.
+const LONG_PIECE_BYTES: usize = 4096;
 
 /// What goes into a key: fields one after the other, each with its length before it.
 #[derive(Default)]
@@ -33,6 +38,7 @@ impl<'a> Keys<'a> {
         Self {
             identity,
             files: Mutex::default(),
+            piece: Mutex::default(),
         }
     }
 
@@ -93,13 +99,14 @@ impl<'a> Keys<'a> {
         for edit in plan.edits.iter() {
             let mut fields = Fields::default();
             self.edit(&mut fields, edit)?;
-            all.0.extend_from_slice(&fields.0);
+            let state = Sha256Digest::of(&fields.0);
+            all.bytes(&state.first::<32>());
             let link = match &edit.change {
                 Change::Symlink { target, .. } => Some(String::from_utf8_lossy(target).into_owned()),
                 _ => None,
             };
             let wish = Wish {
-                state: Sha256Digest::of(&fields.0),
+                state,
                 content: None,
                 link,
             };
@@ -116,7 +123,10 @@ impl<'a> Keys<'a> {
                 fields.attributes(*attributes);
                 match content {
                     Content::Bytes(bytes) => fields.bytes(bytes),
-                    Content::Joined(pieces) => fields.bytes(&pieces.concat()),
+                    Content::Joined(pieces) => {
+                        fields.text(&format!("{} pieces", pieces.len()));
+                        pieces.iter().for_each(|piece| self.piece(fields, piece));
+                    }
                     Content::HostFile { path, len_bytes } => {
                         fields.text(&format!("{len_bytes} {}", self.file_digest(path)?));
                     }
@@ -134,6 +144,20 @@ impl<'a> Keys<'a> {
             Change::Absent => fields.text("absent"),
         }
         Ok(())
+    }
+
+    /// A piece of a file's content; a long one, which many hosts share, is hashed once.
+    fn piece(&self, fields: &mut Fields, piece: &Arc<[u8]>) {
+        if piece.len() < LONG_PIECE_BYTES {
+            return fields.bytes(piece);
+        }
+        let mut last = self.piece.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = match &*last {
+            Some((known, digest)) if Arc::ptr_eq(known, piece) => *digest,
+            _ => Sha256Digest::of(piece),
+        };
+        *last = Some((Arc::clone(piece), digest));
+        fields.bytes(&digest.first::<32>());
     }
 
     fn file_digest(&self, path: &Path) -> Result<Sha256Digest, HostError> {
