@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
@@ -79,7 +78,6 @@ class Deltas:
             disk = sum(image.stat().st_blocks * 512 for image in images)
             rows.append((hosts, seconds, processor, memory, disk))
             print(f"  {hosts} hosts: {seconds:.2f} s", file=sys.stderr)
-            shutil.rmtree(directory)
             hosts *= 10
         return rows
 
