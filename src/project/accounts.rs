@@ -40,8 +40,11 @@ pub(super) fn groups(section: &Section, values: &mut Values<'_>) -> Vec<Sourced<
                 }
             }
         }
+        members.shrink_to_fit();
         made.push(values.sourced(Group { name: group, members }, name.span));
     }
+    // Every host has these lists.
+    made.shrink_to_fit();
     made
 }
 

@@ -344,8 +344,10 @@ impl Section {
     /// The sub-section `name`, made if it is not there yet.
     pub(super) fn container(&mut self, name: &Word, header: Span) -> &mut Self {
         let place = self.place_of(&name.text).unwrap_or_else(|| {
-            let section = Arc::new(Self::new(header, false));
-            self.push(Entry::new(name.clone(), Content::Section(section)));
+            let mut section = Self::new(header, false);
+            // Most hosts have one interface.
+            section.reserve(1);
+            self.push(Entry::new(name.clone(), Content::Section(Arc::new(section))));
             self.entries.len() - 1
         });
         match &mut self.entries[place].content {
