@@ -23,14 +23,14 @@ const MIB: u64 = 1 << 20;
 const ESP_AT: u64 = MIB;
 
 /// A place to bake in whose template is a disk with an EFI system partition of `esp_mib`, and a Debian behind it.
-struct Lab {
-    bakery: Bakery,
+pub(crate) struct Lab {
+    pub(crate) bakery: Bakery,
     disk: PathBuf,
     esp_bytes: u64,
 }
 
 impl Lab {
-    fn new(esp_mib: u64, options: &[&str]) -> Self {
+    pub(crate) fn new(esp_mib: u64, options: &[&str]) -> Self {
         let mut bakery = Bakery::new();
         bakery.existing = Existing::Replace;
         let small = bakery.make_template(ExtKind::Ext4, BlockSize(4096), 48 << 20);
@@ -66,7 +66,7 @@ impl Lab {
     }
 
     /// A file of the host to be copied into a guest.
-    fn file(&self, name: &str, content: &[u8]) -> String {
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> String {
         let path = self.bakery.path(name);
         atomic::write(&path, content, Durability::NoSync).unwrap();
         path.display().to_string()
@@ -96,7 +96,7 @@ impl Lab {
     }
 
     /// The partition of the disk `image` as a file of its own.
-    fn partition(&self, image: &Path) -> PathBuf {
+    pub(crate) fn partition(&self, image: &Path) -> PathBuf {
         let bytes = fs::read(image).unwrap();
         let from = usize::try_from(ESP_AT).unwrap();
         let len = usize::try_from(self.esp_bytes).unwrap();
@@ -121,7 +121,7 @@ fn judged(program: &str, package: &str, arguments: &[&str], path: &Path, further
 }
 
 #[track_caller]
-fn fat_is_clean(path: &Path) {
+pub(crate) fn fat_is_clean(path: &Path) {
     let text = judged("fsck.vfat", "dosfstools", &["-n", "-v"], path, &[]);
     for word in [
         "Dirty", "dirty", "differ", "wrong", "Wrong", "Expected", "Reclaim",
@@ -131,7 +131,7 @@ fn fat_is_clean(path: &Path) {
 }
 
 #[track_caller]
-fn content(path: &Path, file: &str) -> Vec<u8> {
+pub(crate) fn content(path: &Path, file: &str) -> Vec<u8> {
     let output = tool("mtype", "mtools")
         .arg("-i")
         .arg(path)

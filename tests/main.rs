@@ -98,5 +98,6 @@ mod template_store;
 mod template_trees;
 mod upgrade;
 mod upgrade_deltas;
+mod upgrade_esp;
 mod upgrade_running;
 mod whole_disks;

@@ -14,7 +14,7 @@ use super::compare::changed_paths;
 use super::error::HostError;
 use super::esp::EspPlace;
 use super::guest_view::ExtView;
-use super::host_plan::{self, HostPlan};
+use super::host_plan::{self, FilePlan, HostPlan};
 use super::kept;
 use super::lain_over::{backing_record, grown_backing};
 use super::manifest::{BackingRecord, HostRecord, ImageDigest, ImageRecord};
@@ -24,6 +24,7 @@ use super::plan::Outline;
 use super::worker::{Finished, Shared, digest_in_guest, on_esp, relative, write_launch, write_swap};
 use crate::base::digest::Sha256Digest;
 use crate::base::{FileKind, GuestPath, Origin, PathError, Timestamp};
+use crate::block::BlockDevice;
 use crate::edit::{Attributes, Change, Edit, EditList, GuestView as _};
 use crate::ext::Fs;
 use crate::image::{self, Blake3Digest, data_digest};
@@ -54,7 +55,10 @@ pub(super) fn carry_over(
     } else {
         let memory = memory.as_ref().ok_or(HostError::NotRemembered)?;
         let mut image = memory.image.clone();
-        image.backing = backing_record(shared, &places.root_image(plan.format), image.backing.as_ref())?;
+        // Of what cannot be read, which nobody asks to change, what was recorded stays true.
+        if let Ok(found) = backing_record(shared, &places.root_image(plan.format), image.backing.as_ref()) {
+            image.backing = found;
+        }
         (image, remembered(plan, memory))
     };
     // What the image was made from stays true.
@@ -133,23 +137,34 @@ fn edit(
     let durability = shared.execution.durability;
     let template = old.map_or(plan.template.as_str(), |old| &old.template.name);
     let other = |backing: &Path, len_bytes| grown_backing(shared, template, backing, len_bytes);
-    let edited = change_image_over(&image, partition.as_deref(), now, durability, &other, |fs| {
-        let failed = |action| move |source| HostError::FileSystem { action, source };
-        if let Some(len_bytes) = change.len_bytes {
-            let blocks = len_bytes / u64::from(fs.block_size().bytes()).max(1);
-            fs.resize(blocks).map_err(failed("resize"))?;
-        }
-        let edits = edits(shared, outline, fs, old, new)?;
-        if let Some(edit) = edits.iter().find(|edit| on_esp(plan, &edit.path)) {
-            let path = edit.path.clone();
-            return Err(HostError::EspLivedIn { path }.into());
-        }
-        apply(fs, edits.iter())?;
-        fs.commit().map_err(failed("write"))?;
-        let contents: Result<Contents, HostError> =
-            plan.files.iter().map(|file| digest_in_guest(fs, file)).collect();
-        Ok::<_, OfflineError>(contents?)
-    });
+    let edited = change_image_over(
+        &image,
+        partition.as_deref(),
+        now,
+        durability,
+        &other,
+        |fs, around| {
+            let failed = |action| move |source| HostError::FileSystem { action, source };
+            if let Some(len_bytes) = change.len_bytes {
+                let blocks = len_bytes / u64::from(fs.block_size().bytes()).max(1);
+                fs.resize(blocks).map_err(failed("resize"))?;
+            }
+            let esp = plan.esp.as_ref().map(|place| (place, around.disk));
+            let edits = edits(shared, outline, (fs, esp), old, new)?;
+            apply(fs, edits.iter().filter(|edit| !on_esp(plan, &edit.path)))?;
+            if let Some((place, disk)) = esp {
+                place.ensure_is_still_in(around.root, &edits)?;
+                place.apply(disk, &edits)?;
+            }
+            fs.commit().map_err(failed("write"))?;
+            let digest = |file: &FilePlan| match esp.filter(|(place, _)| place.has(&file.path)) {
+                Some((place, disk)) => place.digest(disk, &file.path),
+                None => digest_in_guest(fs, file),
+            };
+            let contents: Result<Contents, HostError> = plan.files.iter().map(digest).collect();
+            Ok::<_, OfflineError>(contents?)
+        },
+    );
     match edited {
         Ok(edited) => Ok(edited.value),
         Err(OfflineError::Edit(error)) => Err(error),
@@ -161,7 +176,7 @@ fn edit(
 fn edits(
     shared: &Shared<'_>,
     outline: &Outline<'_>,
-    fs: &Fs,
+    (fs, esp): (&Fs, Option<(&EspPlace, &dyn BlockDevice)>),
     old: Option<&Inputs>,
     new: &Inputs,
 ) -> Result<EditList, HostError> {
@@ -185,7 +200,13 @@ fn edits(
     }
     let still: BTreeSet<&String> = new.wishes.keys().collect();
     for (path, wish) in old.iter().filter(|(path, _)| !still.contains(path)) {
-        edits.extend(given_up(&view, &outline.source.view(), path, wish)?);
+        let on_esp = esp.zip(GuestPath::new(path).ok());
+        match on_esp.filter(|((place, _), path)| place.has(path)) {
+            Some(((place, disk), path)) => {
+                edits.extend(place.given_up(disk, &outline.source, path, wish.content)?);
+            }
+            None => edits.extend(given_up(&view, &outline.source.view(), path, wish)?),
+        }
     }
     Ok(edits)
 }

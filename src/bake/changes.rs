@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::compare::Comparison;
 use super::error::BakeError;
 use super::key::Keys;
+use super::lain_over::lies_over_own;
 use super::losses;
 use super::memory::Memory;
 use super::plan::Plan;
@@ -172,7 +173,10 @@ fn going(name: &HostName, places: &ProjectPlaces, upgrade: &Upgrade<'_>) -> Host
     let is_written = losses::is_written(places, name);
     let mut change = HostChange::new(name, Action::Remove, is_written);
     change.because(Action::Remove, "the project has it no more".to_owned());
-    let has_backing = Memory::read(&places.host(name)).is_some_and(|memory| memory.image.backing.is_some());
+    let own = places.host(name);
+    let has_backing = Memory::read(&own).is_some_and(|memory| {
+        memory.image.backing.is_some() || lies_over_own(places, &own.file(memory.image_name()))
+    });
     if upgrade.keep_removed && has_backing {
         change.blocked(
             "its image lies over a file of the project, and cannot be laid aside".to_owned(),

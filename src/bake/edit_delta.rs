@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::offline::{Edited, OfflineError, find, prove, real_path, unusable};
+use super::offline::{Around, Edited, OfflineError, find, prove, real_path, unusable};
 use crate::base::Timestamp;
 use crate::base::atomic::Durability;
 use crate::block::{BlockDevice as _, Delta, FileDevice, Overlay, lock_for_edit};
@@ -25,7 +25,7 @@ pub(super) fn change_delta<T, E: From<OfflineError>>(
     now: Timestamp,
     durability: Durability,
     other_backing: &OtherBacking<'_>,
-    edit: impl FnOnce(&mut Fs) -> Result<T, E>,
+    edit: impl FnOnce(&mut Fs, Around<'_>) -> Result<T, E>,
 ) -> Result<Edited<T>, E> {
     let place = real_path(path)?;
     let held = FileDevice::open_writable(&place).map_err(OfflineError::from)?;
@@ -35,7 +35,11 @@ pub(super) fn change_delta<T, E: From<OfflineError>>(
     let failed = |source| unusable(path, source);
     let (root, window) = find(path, overlay.clone(), partition)?;
     let (mut fs, recovery) = Fs::recover(window, now).map_err(failed)?;
-    let value = edit(&mut fs)?;
+    let around = Around {
+        disk: &*overlay,
+        root: &root,
+    };
+    let value = edit(&mut fs, around)?;
     fs.commit().map_err(failed)?;
     prove(&fs, path, &root, image.device())?;
     let block_bytes = fs.block_size().bytes();

@@ -167,11 +167,9 @@ pub enum HostError {
         /// The link.
         path: GuestPath,
     },
-    /// A file of the EFI system partition is to change in an image that a machine has written to.
-    #[error(
-        "`{path}` lies on the EFI system partition, which is not changed once a machine has written to its disk"
-    )]
-    EspLivedIn {
+    /// A file of the EFI system partition is to change in a disk that a machine has partitioned anew.
+    #[error("`{path}` lies on the EFI system partition, which is no longer where the template has it")]
+    EspMoved {
         /// The file.
         path: GuestPath,
     },
@@ -299,7 +297,7 @@ impl HostError {
             Self::TooShort { least, .. } => vec![format!(
                 "ask for `size {least}` or more, or for `free_space 0M`, the smallest image that leaves some room"
             )],
-            Self::OnFat { .. } | Self::LinkOnEsp { .. } | Self::EspLivedIn { .. } => {
+            Self::OnFat { .. } | Self::LinkOnEsp { .. } | Self::EspMoved { .. } => {
                 vec!["put it elsewhere, and let a `startup` command copy it there".to_owned()]
             }
             Self::Interrupted { path } => {

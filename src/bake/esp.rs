@@ -9,9 +9,9 @@ use super::error::HostError;
 use super::guest_view::ExtView;
 use super::template::Source;
 use crate::base::digest::Sha256Digest;
-use crate::base::{FileKind, GuestPath, PathError};
+use crate::base::{FileKind, GuestPath, Origin, PathError};
 use crate::block::{BlockDevice, Slice};
-use crate::disk::{Esp, EspError, EspNode, Partition, Table};
+use crate::disk::{Esp, EspError, EspNode, Partition, Root, Table};
 use crate::edit::{Attributes, Change, Content, Edit, EditList, GuestView, NodeInfo, ViewError};
 
 /// What everything on a FAT file system has when it is mounted as usual.
@@ -151,6 +151,41 @@ impl EspPlace {
             _ => Ok(None),
         })?;
         Ok(content.map(|content| Sha256Digest::of(&content)))
+    }
+}
+
+impl EspPlace {
+    /// Refuses `edits` of the partition where a machine's disk, whose root is `root`, has it elsewhere by now.
+    pub(super) fn ensure_is_still_in(&self, root: &Root, edits: &EditList) -> Result<(), HostError> {
+        let found = root.table().and_then(Table::esp);
+        let is_same = found
+            .is_some_and(|found| (found.start_bytes, found.len_bytes) == (self.start_bytes, self.len_bytes));
+        match edits.iter().find(|edit| self.has(&edit.path)) {
+            Some(edit) if !is_same => Err(HostError::EspMoved {
+                path: edit.path.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The edit that gives `path` of the partition of `disk` back what the template of `source` has there, if it still has
+    /// the content `wished` that the project wanted.
+    pub(super) fn given_up(
+        &self,
+        disk: &dyn BlockDevice,
+        source: &Source,
+        path: GuestPath,
+        wished: Option<Sha256Digest>,
+    ) -> Result<Option<Edit>, HostError> {
+        if wished.is_none() || self.digest(disk, &path)? != wished {
+            return Ok(None);
+        }
+        let origin = Origin::implied("the project asks for it no more");
+        let attributes = Attributes::owned(MODE, 0, 0);
+        Ok(Some(match FullView::new(source, Some(self)).read(&path)? {
+            Some(content) => Edit::file(path, content, attributes, origin),
+            None => Edit::absent(path, origin),
+        }))
     }
 }
 

@@ -78,6 +78,11 @@ pub(super) fn backing_record(
     }))
 }
 
+/// Whether the image at `path` lies over one of the project's own files, whatever is recorded of it.
+pub(super) fn lies_over_own(places: &ProjectPlaces, path: &Path) -> bool {
+    own_backing(places, path).is_ok_and(|backing| backing.is_some())
+}
+
 /// The file that the image at `path` lies over, if that is one of the project's own.
 fn own_backing(places: &ProjectPlaces, path: &Path) -> Result<Option<PathBuf>, HostError> {
     let backing = image::backing_of(path).map_err(OfflineError::from)?;

@@ -165,17 +165,26 @@ pub fn change_image<T, E: From<OfflineError>>(
     edit: impl FnOnce(&mut Fs) -> Result<T, E>,
 ) -> Result<Edited<T>, E> {
     let beside = backing_beside(path, durability);
-    change_image_over(path, partition, now, durability, &beside, edit)
+    change_image_over(path, partition, now, durability, &beside, |fs, _| edit(fs))
 }
 
-/// The same; a COW file that gets another length comes to lie over what `other_backing` makes.
+/// What lies around the file system that is edited.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'a> {
+    /// The whole disk; what is written to it is part of the edit.
+    pub(super) disk: &'a dyn BlockDevice,
+    /// Where the file system lies in it.
+    pub(super) root: &'a Root,
+}
+
+/// The same, with the whole disk; a COW file that gets another length comes to lie over what `other_backing` makes.
 pub(super) fn change_image_over<T, E: From<OfflineError>>(
     path: &Path,
     partition: Option<&str>,
     now: Timestamp,
     durability: Durability,
     other_backing: &OtherBacking<'_>,
-    edit: impl FnOnce(&mut Fs) -> Result<T, E>,
+    edit: impl FnOnce(&mut Fs, Around<'_>) -> Result<T, E>,
 ) -> Result<Edited<T>, E> {
     if image::kind_of(&real_path(path)?) != ImageKind::Raw {
         return change_delta(path, partition, now, durability, other_backing, edit);
@@ -187,7 +196,11 @@ pub(super) fn change_image_over<T, E: From<OfflineError>>(
     let (mut fs, recovery) = Fs::recover(window, now).map_err(failed)?;
     let vacant_of = (image.clone(), root.clone());
     device.offer(move || vacant(&vacant_of.0, &vacant_of.1));
-    let value = edit(&mut fs)?;
+    let around = Around {
+        disk: &*device,
+        root: &root,
+    };
+    let value = edit(&mut fs, around)?;
     fs.commit().map_err(failed)?;
     prove(&fs, path, &root, image)?;
     drop(fs);
