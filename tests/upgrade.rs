@@ -202,16 +202,7 @@ fn an_upgrade_killed_at_its_calls_leaves_the_old_image_or_the_new_and_the_next_c
                 .replace("size 56M", &format!("size {size}M"))
                 .replace("first", &format!("round {round}")),
         );
-        let mut strace = tool("strace", "strace");
-        strace
-            .args(["-f", "-qq", "-o", "/dev/null", "-e"])
-            .arg(format!("inject={call}:signal=KILL:when={number}"))
-            .arg(env!("CARGO_BIN_EXE_mln-image"));
-        let ended = desk
-            .command(strace, &["upgrade", "-j", "1", "farm.mln"])
-            .output()
-            .unwrap();
-        killed += usize::from(!ended.status.success());
+        killed += usize::from(desk.upgrade_is_killed_at(call, number));
         for host in ["www1", "www2"] {
             assert_eq!(desk.cat(host, "/srv/precious"), "precious\n", "{call} {number}");
             e2fsck_clean(&desk.image(host));

@@ -5,7 +5,6 @@ use std::fs;
 use mln_image::project::ImageFormat;
 
 use crate::support::desk::{BEFORE, Desk};
-use crate::support::tool;
 
 #[test]
 fn a_delta_that_was_written_to_is_changed_and_keeps_what_was_written() {
@@ -63,16 +62,7 @@ fn an_upgrade_of_deltas_killed_at_its_calls_loses_nothing() {
         let size = 60 + 4 * round;
         let grown = BEFORE.replace("size 56M", &format!("size {size}M"));
         desk.describe(&grown);
-        let mut strace = tool("strace", "strace");
-        strace
-            .args(["-f", "-qq", "-o", "/dev/null", "-e"])
-            .arg(format!("inject={call}:signal=KILL:when={number}"))
-            .arg(env!("CARGO_BIN_EXE_mln-image"));
-        let ended = desk
-            .command(strace, &["upgrade", "-j", "1", "farm.mln"])
-            .output()
-            .unwrap();
-        killed += usize::from(!ended.status.success());
+        killed += usize::from(desk.upgrade_is_killed_at(call, number));
         for host in ["www1", "www2"] {
             desk.merged(host);
             assert_eq!(desk.cat(host, "/srv/precious"), "precious\n", "{call} {number}");

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::offline::{Around, Edited, OfflineError, find, prove, real_path, unusable};
+use super::offline::{Around, Edited, OfflineError, edit_in_memory, find, real_path};
 use crate::base::Timestamp;
 use crate::base::atomic::Durability;
 use crate::block::{BlockDevice as _, Delta, FileDevice, Overlay, lock_for_edit};
@@ -32,27 +32,21 @@ pub(super) fn change_delta<T, E: From<OfflineError>>(
     lock_for_edit(&held, &place).map_err(OfflineError::from)?;
     let image = DeltaImage::open(&place).map_err(OfflineError::from)?;
     let overlay = Arc::new(Overlay::new(image.device()));
-    let failed = |source| unusable(path, source);
     let (root, window) = find(path, overlay.clone(), partition)?;
-    let (mut fs, recovery) = Fs::recover(window, now).map_err(failed)?;
     let around = Around {
         disk: &*overlay,
         root: &root,
     };
-    let value = edit(&mut fs, around)?;
-    fs.commit().map_err(failed)?;
-    prove(&fs, path, &root, image.device())?;
-    let block_bytes = fs.block_size().bytes();
-    drop(fs);
+    let (edited, block_size) = edit_in_memory(path, image.device(), around, window, now, edit)?;
     let overlay = Arc::into_inner(overlay).expect("the file system, which alone shared the overlay, is gone");
     let delta = overlay
         .finish()
         .map_err(ConvertError::from)
         .map_err(OfflineError::from)?;
     if !is_same(&image, &delta) {
-        put(&image, &delta, block_bytes, other_backing, durability)?;
+        put(&image, &delta, block_size.bytes(), other_backing, durability)?;
     }
-    Ok(Edited { value, recovery })
+    Ok(edited)
 }
 
 fn is_same(image: &DeltaImage, delta: &Delta) -> bool {

@@ -20,7 +20,7 @@ use crate::block::{
     BlockDevice, FileDevice, InPlace, LockError, Overlay, RedoError, lock_for_edit, lock_for_reading, redo,
 };
 use crate::disk::{DiskError, Root, find_root};
-use crate::ext::{self, ExtError, Finding, Fs, RecoveryReport};
+use crate::ext::{self, BlockSize, ExtError, Finding, Fs, RecoveryReport};
 use crate::image::{self, ConvertError, ImageKind, OpenError};
 
 /// Says why an image could not be used.
@@ -191,22 +191,35 @@ pub(super) fn change_image_over<T, E: From<OfflineError>>(
     }
     let (place, image) = locked(path)?;
     let device = Arc::new(InPlace::new(image.clone(), &place));
-    let failed = |source| unusable(path, source);
     let (root, window) = find(path, device.clone(), partition)?;
-    let (mut fs, recovery) = Fs::recover(window, now).map_err(failed)?;
     let vacant_of = (image.clone(), root.clone());
     device.offer(move || vacant(&vacant_of.0, &vacant_of.1));
     let around = Around {
         disk: &*device,
         root: &root,
     };
-    let value = edit(&mut fs, around)?;
-    fs.commit().map_err(failed)?;
-    prove(&fs, path, &root, image)?;
-    drop(fs);
+    let (edited, _) = edit_in_memory(path, image, around, window, now, edit)?;
     let device = Arc::into_inner(device).expect("the file system, which alone shared the device, is gone");
     device.commit(durability).map_err(OfflineError::from)?;
-    Ok(Edited { value, recovery })
+    Ok(edited)
+}
+
+/// The edit itself, of the file system in `window`, which is a part of the disk `around`: recovered, changed, written
+/// to that disk, and proved to be sound; `image` is what the disk was before.
+pub(super) fn edit_in_memory<T, E: From<OfflineError>>(
+    path: &Path,
+    image: Arc<dyn BlockDevice>,
+    around: Around<'_>,
+    window: Arc<dyn BlockDevice>,
+    now: Timestamp,
+    edit: impl FnOnce(&mut Fs, Around<'_>) -> Result<T, E>,
+) -> Result<(Edited<T>, BlockSize), E> {
+    let failed = |source| unusable(path, source);
+    let (mut fs, recovery) = Fs::recover(window, now).map_err(failed)?;
+    let value = edit(&mut fs, around)?;
+    fs.commit().map_err(failed)?;
+    prove(&fs, path, around.root, image)?;
+    Ok((Edited { value, recovery }, fs.block_size()))
 }
 
 /// The raw image at `path`, where it really lies, opened and locked for a change, its last one complete.
@@ -269,7 +282,7 @@ pub(super) fn find(
 }
 
 /// The error of an image whose file system cannot be used.
-pub(super) fn unusable(path: &Path, source: ExtError) -> OfflineError {
+fn unusable(path: &Path, source: ExtError) -> OfflineError {
     let path = path.to_path_buf();
     match image::disguised(&path) {
         Some(kind) => OfflineError::Disguised { path, kind },
@@ -362,12 +375,7 @@ fn named(path: &Path) -> impl FnOnce(PathError) -> PathError {
 }
 
 /// Refuses a result that is not sound: either the image was damaged, or this program is.
-pub(super) fn prove(
-    fs: &Fs,
-    path: &Path,
-    root: &Root,
-    image: Arc<dyn BlockDevice>,
-) -> Result<(), OfflineError> {
+fn prove(fs: &Fs, path: &Path, root: &Root, image: Arc<dyn BlockDevice>) -> Result<(), OfflineError> {
     let Err(error) = verify::check(fs) else {
         return Ok(());
     };

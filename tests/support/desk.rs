@@ -118,6 +118,18 @@ impl Desk {
         command
     }
 
+    /// Upgrades the project, and kills that when it makes the system call `call` for the `number`th time; answers
+    /// whether it came so far.
+    pub(crate) fn upgrade_is_killed_at(&self, call: &str, number: usize) -> bool {
+        let mut strace = tool("strace", "strace");
+        strace
+            .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+            .arg(format!("inject={call}:signal=KILL:when={number}"))
+            .arg(env!("CARGO_BIN_EXE_mln-image"));
+        let ended = self.command(strace, &["upgrade", "-j", "1", "farm.mln"]).output();
+        !ended.unwrap().status.success()
+    }
+
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let program = Command::new(env!("CARGO_BIN_EXE_mln-image"));
         self.command(program, arguments).output().unwrap()
