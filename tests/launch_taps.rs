@@ -19,7 +19,7 @@ host www1 { template small.ext4
 const SCRIPT: &str = r#"
 ip link add name mlnbr0 type bridge
 eval "$1"
-timeout 20 qemu-system-x86_64 -nodefaults -display none -S -machine q35,accel=tcg -qmp stdio $2 <<END
+timeout 20 "$3" -nodefaults -display none -S -machine q35,accel=tcg -qmp stdio $2 <<END
 {"execute":"qmp_capabilities"}
 {"execute":"quit"}
 END
@@ -68,6 +68,7 @@ fn root_gives_each_interface_of_qemu_a_tap_on_its_bridge() {
         .args(["-n", "--", "sh", "-euc", SCRIPT, "sh"])
         .arg(lines[..3].join("\n"))
         .arg(format!("{} -device {device}", netdev.trim()))
+        .arg(tool("qemu-system-x86_64", "qemu-system-x86").get_program())
         .output()
         .unwrap();
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
