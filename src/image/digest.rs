@@ -54,30 +54,55 @@ impl Blake3Digest {
     }
 }
 
-/// The chaining values of the leaves of a base, and of the zeros behind it.
+/// The chaining values of the leaves of a base, what they are joined to, and those of the zeros behind it.
 #[derive(Debug, Default)]
 pub(super) struct LeafHashes {
-    base: Vec<ChainingValue>,
+    /// The first level are the leaves; each one after it joins pairs of the level before, as long as they are whole.
+    levels: Vec<Vec<ChainingValue>>,
     zeros: ZeroLeaves,
 }
 
 impl LeafHashes {
     /// Takes the values of the base's leaves from the first on, each hashed as a whole leaf.
-    pub(super) fn new(base: Vec<ChainingValue>) -> Self {
+    pub(super) fn new(leaves: Vec<ChainingValue>) -> Self {
+        let mut levels = Vec::new();
+        let mut level = leaves;
+        while !level.is_empty() {
+            let (pairs, _) = level.as_chunks();
+            let joined = pairs
+                .iter()
+                .map(|[left, right]| merge_subtrees_non_root(left, right, Mode::Hash));
+            let above = joined.collect();
+            levels.push(std::mem::replace(&mut level, above));
+        }
         Self {
-            base,
+            levels,
             zeros: ZeroLeaves::default(),
         }
     }
 
+    /// How many leaves of the base are known.
     fn count(&self) -> u64 {
-        u64::try_from(self.base.len()).unwrap_or(u64::MAX)
+        let leaves = self.levels.first().map_or(0, Vec::len);
+        u64::try_from(leaves).unwrap_or(u64::MAX)
     }
 
     fn get(&self, leaf: u64) -> ChainingValue {
         let place = usize::try_from(leaf).ok();
-        let value = place.and_then(|place| self.base.get(place)).copied();
+        let known = self.levels.first().zip(place);
+        let value = known.and_then(|(leaves, place)| leaves.get(place)).copied();
         value.unwrap_or_else(|| self.zeros.get(leaf))
+    }
+
+    /// The value over `leaves`, if they are all the base's, and a power of two from a multiple of it on.
+    fn subtree(&self, leaves: &Range<u64>) -> Option<ChainingValue> {
+        let count = leaves.end.saturating_sub(leaves.start);
+        if !count.is_power_of_two() || !leaves.start.is_multiple_of(count) {
+            return None;
+        }
+        let level = self.levels.get(usize::try_from(count.ilog2()).ok()?)?;
+        let place = usize::try_from(leaves.start.checked_div(count)?).ok()?;
+        level.get(place).copied()
     }
 }
 
@@ -102,8 +127,15 @@ impl BaseImage {
         let known = self.leaves();
         let value = |leaf: u64| own.get(&leaf).copied().unwrap_or_else(|| known.get(leaf));
         let whole = |leaves: &Range<u64>| {
-            let is_zero = leaves.start >= known.count() && own.range(leaves.clone()).next().is_none();
-            if is_zero { zeros::subtree(leaves) } else { None }
+            if own.range(leaves.clone()).next().is_some() {
+                return None;
+            }
+            let is_zero = leaves.start >= known.count();
+            if is_zero {
+                zeros::subtree(leaves)
+            } else {
+                known.subtree(leaves)
+            }
         };
         let leaves = len_bytes.div_ceil(LEAF);
         let left = left_leaves(leaves);
