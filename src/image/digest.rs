@@ -58,21 +58,27 @@ impl Blake3Digest {
 #[derive(Debug, Default)]
 pub(super) struct LeafHashes {
     /// The first level are the leaves; each one after it joins pairs of the level before, as long as they are whole.
-    levels: Vec<Vec<ChainingValue>>,
+    /// What lies in a stretch of zeros has no value below that of the stretch.
+    levels: Vec<Vec<Option<ChainingValue>>>,
     zeros: ZeroLeaves,
 }
 
 impl LeafHashes {
-    /// Takes the values of the base's leaves from the first on, each hashed as a whole leaf.
-    pub(super) fn new(leaves: Vec<ChainingValue>) -> Self {
+    /// Takes the values of the base's leaves from the first on, each hashed as a whole leaf; nothing for those of a
+    /// stretch whose value [`zeros::subtree`] knows.
+    pub(super) fn new(leaves: Vec<Option<ChainingValue>>) -> Self {
         let mut levels = Vec::new();
         let mut level = leaves;
+        let mut width = 1_u64;
         while !level.is_empty() {
+            width = width.saturating_mul(2);
             let (pairs, _) = level.as_chunks();
-            let joined = pairs
-                .iter()
-                .map(|[left, right]| merge_subtrees_non_root(left, right, Mode::Hash));
-            let above = joined.collect();
+            let above = (0_u64..).step_by(len_of(&(0..width))).zip(pairs);
+            let above = above.map(|(start, pair)| match pair {
+                [Some(left), Some(right)] => Some(merge_subtrees_non_root(left, right, Mode::Hash)),
+                _ => zeros::subtree(&(start..start.saturating_add(width))),
+            });
+            let above = above.collect();
             levels.push(std::mem::replace(&mut level, above));
         }
         Self {
@@ -91,7 +97,7 @@ impl LeafHashes {
         let place = usize::try_from(leaf).ok();
         let known = self.levels.first().zip(place);
         let value = known.and_then(|(leaves, place)| leaves.get(place)).copied();
-        value.unwrap_or_else(|| self.zeros.get(leaf))
+        value.flatten().unwrap_or_else(|| self.zeros.get(leaf))
     }
 
     /// The value over `leaves`, if they are all the base's, and a power of two from a multiple of it on.
@@ -102,7 +108,7 @@ impl LeafHashes {
         }
         let level = self.levels.get(usize::try_from(count.ilog2()).ok()?)?;
         let place = usize::try_from(leaves.start.checked_div(count)?).ok()?;
-        level.get(place).copied()
+        level.get(place).copied().flatten()
     }
 }
 
@@ -291,19 +297,25 @@ mod tests {
 
     #[test]
     fn the_digest_of_a_long_image_is_that_of_all_its_zeros() {
-        let base =
-            Arc::new(BaseImage::scan(base_file(300_000, &[(70_000, 5)]), &Ranges::whole(u64::MAX)).unwrap());
-        let overlay = Overlay::new(base.clone());
-        overlay.set_len_bytes(83 << 20).unwrap();
-        // One of the five whole stretches of 16 MiB has a byte of its own.
-        overlay.write_at((40 << 20) + 77, &[3]).unwrap();
-        let delta = overlay.finish().unwrap();
-        let mut whole = vec![0; 83 << 20];
-        delta.read_at(&*base, 0, &mut whole).unwrap();
-        assert_eq!(
-            base.digest(&delta).unwrap().to_string(),
-            blake3::hash(&whole).to_string()
-        );
+        // The second of the base's whole stretches of 16 MiB is all zero, and has a byte of the image's own.
+        for (base_len, own) in [(300_000, 40 << 20), ((50 << 20) + 300, 20 << 20)] {
+            let data = [(70_000, 5), (34 << 20, 6)];
+            let data = &data[..if base_len > 34 << 20 { 2 } else { 1 }];
+            let base = base_file(base_len, data);
+            let base = Arc::new(BaseImage::scan(base, &Ranges::whole(u64::MAX)).unwrap());
+            for own in [None, Some(own + 77)] {
+                let overlay = Overlay::new(base.clone());
+                overlay.set_len_bytes(83 << 20).unwrap();
+                if let Some(own) = own {
+                    overlay.write_at(own, &[3]).unwrap();
+                }
+                let delta = overlay.finish().unwrap();
+                let mut whole = vec![0; 83 << 20];
+                delta.read_at(&*base, 0, &mut whole).unwrap();
+                let expected = blake3::hash(&whole).to_string();
+                assert_eq!(base.digest(&delta).unwrap().to_string(), expected);
+            }
+        }
     }
 
     #[test]

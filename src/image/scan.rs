@@ -5,8 +5,9 @@ use std::ops::Range;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::base_image::BaseImage;
-use super::digest::{LEAF, LEAF_BYTES, LeafHashes, hash_leaf};
+use super::digest::{ChainingValue, LEAF, LEAF_BYTES, LeafHashes, hash_leaf};
 use super::ranges::{Ranges, len_of, pieces};
+use super::zeros::{self, STRETCH, STRETCH_LEAVES};
 use crate::block::{BlockDevice as _, DeviceError, UNIT_BYTES, is_zero};
 
 /// How many bytes one task works on.
@@ -49,25 +50,36 @@ fn data_in(base: &BaseImage, task: &Range<u64>) -> Result<Ranges, DeviceError> {
     Ok(found)
 }
 
-/// The chaining value of every leaf of `base`, the last one filled up with zeros.
+/// The chaining value of every leaf of `base`, the last one filled up with zeros; nothing for the leaves of a stretch of
+/// zeros whose value is known.
 pub(super) fn leaves(base: &BaseImage) -> Result<LeafHashes, DeviceError> {
     let mut values = Vec::new();
     let mut buffer = vec![0; LEAF_BYTES];
-    let mut is_zero = true;
-    for leaf in 0..base.len_bytes().div_ceil(LEAF) {
-        let start = leaf.saturating_mul(LEAF);
-        let range = start..start.saturating_add(LEAF);
-        if base.data().overlaps(&range) {
-            let inside = start..range.end.min(base.len_bytes());
-            let (data, beyond) = buffer.split_at_mut(len_of(&inside).min(LEAF_BYTES));
-            base.read_at(start, data)?;
-            beyond.fill(0);
-            is_zero = false;
-        } else if !is_zero {
-            buffer.fill(0);
-            is_zero = true;
+    let count = base.len_bytes().div_ceil(LEAF);
+    for first in (0..count).step_by(STRETCH_LEAVES) {
+        let stretch = first..first.saturating_add(STRETCH);
+        let bytes = stretch.start.saturating_mul(LEAF)..stretch.end.saturating_mul(LEAF);
+        if stretch.end <= count && !base.data().overlaps(&bytes) && zeros::subtree(&stretch).is_some() {
+            values.extend(stretch.map(|_| None));
+            continue;
         }
-        values.push(hash_leaf(start, &buffer));
+        for leaf in stretch.start..stretch.end.min(count) {
+            values.push(Some(leaf_of(base, leaf, &mut buffer)?));
+        }
     }
     Ok(LeafHashes::new(values))
+}
+
+/// The chaining value of one leaf of `base`.
+fn leaf_of(base: &BaseImage, leaf: u64, buffer: &mut [u8]) -> Result<ChainingValue, DeviceError> {
+    let start = leaf.saturating_mul(LEAF);
+    let inside = start..start.saturating_add(LEAF).min(base.len_bytes());
+    let (data, beyond) = buffer.split_at_mut(len_of(&inside).min(LEAF_BYTES));
+    if base.data().overlaps(&inside) {
+        base.read_at(start, data)?;
+    } else {
+        data.fill(0);
+    }
+    beyond.fill(0);
+    Ok(hash_leaf(start, buffer))
 }

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::digest::{ChainingValue, LEAF, LEAF_BYTES, hash_leaf};
 
 /// How many leaves make a stretch: 16 MiB, a whole subtree wherever it begins at a multiple of itself.
-const STRETCH: u64 = 256;
+pub(super) const STRETCH: u64 = 256;
+/// [`STRETCH`] as steps are counted.
+pub(super) const STRETCH_LEAVES: usize = 256;
 
 /// The value of every stretch, one after the other: each what `tests::joined` gives.
 static TABLE: &[u8] = include_bytes!("zeros.blake3");
