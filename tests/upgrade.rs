@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::desk::{BEFORE, Desk};
 use crate::support::recovery::put;
-use crate::support::{ExtKind, e2fsck_clean, sha256, tool};
+use crate::support::{ExtKind, e2fsck_clean, sha256};
 
 #[test]
 fn a_host_that_was_written_to_is_changed_where_it_lies() {
