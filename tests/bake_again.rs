@@ -61,7 +61,11 @@ fn only_the_host_that_was_edited_is_made_again() {
         assert_eq!(inodes(&bakery, format), before);
         assert!(fs::read(bakery.baked("farm", "manifest.json")).unwrap() == whole);
         let mut edited = farm();
-        edited.hosts[3].startup = vec![of("echo more".to_owned())];
+        edited.hosts.alter(|host| {
+            if host.name.as_str() == "www4" {
+                host.startup = vec![of("echo more".to_owned())];
+            }
+        });
         let manifest = bakery.bake(&edited).unwrap();
         assert_eq!(manifest.kept, 5);
         assert_eq!(changed(&before, &inodes(&bakery, format)), [3]);
@@ -101,7 +105,11 @@ fn what_was_written_to_an_image_is_lost_only_when_asked() {
     refused(&bakery, &farm(), "`www2`");
     // The same if the host is gone from the project, and if nothing is remembered of it.
     let mut without = farm();
-    without.hosts.remove(1);
+    without.hosts = without
+        .hosts
+        .iter()
+        .filter(|host| host.name.as_str() != "www2")
+        .collect();
     refused(&bakery, &without, "`www2`");
     let memory = fs::read(bakery.baked("farm", "www2/.baked")).unwrap();
     fs::remove_file(bakery.baked("farm", "www2/.baked")).unwrap();

@@ -76,10 +76,12 @@ fn the_disk_holds_the_file_system_of_the_raw_image() {
     let mut bakery = Bakery::with_template(ExtKind::Ext4);
     // The raw image as long as the partition of the disk.
     let mut raw = disks();
-    raw.hosts.truncate(1);
-    raw.hosts[0].size = of(SizeRequest::Total(ByteSize(48 * MIB)));
-    raw.hosts[0].format = Some(of(ImageFormat::Raw));
-    raw.hosts[0].platform = of(Platform::Qemu);
+    raw.hosts = raw.hosts.iter().take(1).collect();
+    raw.hosts.alter(|host| {
+        host.size = of(SizeRequest::Total(ByteSize(48 * MIB)));
+        host.format = Some(of(ImageFormat::Raw));
+        host.platform = of(Platform::Qemu);
+    });
     bakery.bake(&raw).unwrap();
     let bare = fs::read(bakery.baked("disks", "least/root.img")).unwrap();
     bakery.existing = Existing::Replace;

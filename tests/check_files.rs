@@ -44,7 +44,7 @@ fn includes_are_looked_for_beside_the_including_file_then_in_the_directories_giv
     );
     let (loaded, faults) = check(root, &["shared"]);
     assert_eq!(faults, "");
-    assert_eq!(loaded.project.unwrap().hosts[0].template.value, "beside");
+    assert_eq!(loaded.project.unwrap().hosts.at(0).template.value, "beside");
     fs::remove_file(root.join("lab/common.mln")).unwrap();
     write(
         &root.join("shared/common.mln"),
@@ -52,7 +52,7 @@ fn includes_are_looked_for_beside_the_including_file_then_in_the_directories_giv
     );
     let (loaded, faults) = check(root, &["shared"]);
     assert_eq!(faults, "");
-    assert_eq!(loaded.project.unwrap().hosts[0].template.value, "shared");
+    assert_eq!(loaded.project.unwrap().hosts.at(0).template.value, "shared");
 }
 
 #[test]
@@ -192,7 +192,11 @@ fn shell_lines_may_be_included() {
     );
     let (loaded, faults) = check(root, &[]);
     assert_eq!(faults, "");
-    let lines: Vec<String> = loaded.project.unwrap().hosts[0]
+    let lines: Vec<String> = loaded
+        .project
+        .unwrap()
+        .hosts
+        .at(0)
         .startup
         .iter()
         .map(|line| line.value.clone())

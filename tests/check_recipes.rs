@@ -67,7 +67,7 @@ fn webfarm_has_two_web_servers_and_a_database() {
         })
         .collect();
     assert_eq!(hosts, ["db 3G eth0", "www1 2G eth0,eth1", "www2 2G eth0,eth1"]);
-    let gateway = project.hosts[1].interfaces[1].gateway.clone().unwrap();
+    let gateway = project.hosts.at(1).interfaces[1].gateway.clone().unwrap();
     assert!(
         gateway
             .origin
@@ -102,7 +102,7 @@ fn mycluster_has_its_servers_and_its_gateway() {
 #[test]
 fn golden_keeps_its_shell_lines() {
     let project = loaded("golden.mln").project.unwrap();
-    let host = &project.hosts[0];
+    let host = &project.hosts.at(0);
     let startup: Vec<&str> = host.startup.iter().map(|line| line.value.as_str()).collect();
     assert_eq!(
         startup,

@@ -28,7 +28,7 @@ fn project_of(lines: &str) -> Project {
 
 fn baked_with(lines: &str, guest: &MemoryGuest) -> MemoryGuest {
     let project = project_of(lines);
-    baked(&project, &project.hosts[0], guest)
+    baked(&project, &project.hosts.at(0), guest)
 }
 
 /// Everything that an account can be given.
@@ -190,7 +190,7 @@ fn plain_passwords_become_the_best_hash_that_the_guest_knows() {
 #[test]
 fn a_plain_password_stands_in_no_origin() {
     let project = project_of("root_password plain:correct horse\nusers {\n ada plain:secret\n}");
-    let found = configured(&project, &project.hosts[0], &debian_with_udev()).unwrap();
+    let found = configured(&project, &project.hosts.at(0), &debian_with_udev()).unwrap();
     for edit in found.edits.iter() {
         for origin in &edit.origins {
             let text = origin.to_string();
@@ -212,7 +212,7 @@ fn keys_that_are_there_stay_and_numbers_are_not_shared() {
         format!("ssh-rsa AAAA old@desk\n{KEY}\n")
     );
     let project = project_of("users {\n ada {\n  subuid 165535 10\n }\n}");
-    let error = configured(&project, &project.hosts[0], &guest).unwrap_err();
+    let error = configured(&project, &project.hosts.at(0), &guest).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`ada` and `bob` would share numbers in `/etc/subuid` (p.mln:8: ada {)"
@@ -223,7 +223,7 @@ fn keys_that_are_there_stay_and_numbers_are_not_shared() {
 fn what_a_guest_cannot_give_an_account_is_an_error_or_a_warning() {
     let (_, busybox) = all().pop().unwrap();
     let project = project_of("users {\n ada {\n  expires 2030-12-31\n }\n}");
-    let found = configured(&project, &project.hosts[0], &busybox).unwrap();
+    let found = configured(&project, &project.hosts.at(0), &busybox).unwrap();
     assert_eq!(
         found.warnings[0].to_string(),
         "the template has no `/etc/shadow`, so that `ada` does not expire (p.mln:8: ada {)"
@@ -239,7 +239,7 @@ fn what_a_guest_cannot_give_an_account_is_an_error_or_a_warning() {
         ),
     ] {
         let project = project_of(&format!("users {{\n ada {{\n  {lines}\n }}\n}}"));
-        let error = configured(&project, &project.hosts[0], &busybox).unwrap_err();
+        let error = configured(&project, &project.hosts.at(0), &busybox).unwrap_err();
         assert_eq!(error.to_string(), message);
     }
 }

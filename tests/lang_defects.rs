@@ -22,7 +22,9 @@ fn project(text: &str) -> Project {
 
 fn startup(text: &str) -> Vec<String> {
     let project = project(text);
-    project.hosts[0]
+    project
+        .hosts
+        .at(0)
         .startup
         .iter()
         .map(|line| line.value.clone())
@@ -43,7 +45,9 @@ fn l1_the_last_item_of_a_file_counts() {
         }
     }
     assert_eq!(
-        project("global{project p}\nhost a{template t\nmemory 64M}").hosts[0]
+        project("global{project p}\nhost a{template t\nmemory 64M}")
+            .hosts
+            .at(0)
             .memory
             .value
             .0,
@@ -56,7 +60,8 @@ fn l2_nothing_in_a_comment_counts() {
     let host = &project(
         "global { project p } # ; } {\nhost a { # { comment ; term screen\n  template t # ; term screen }\n}\n",
     )
-    .hosts[0];
+    .hosts
+    .at(0);
     assert_eq!(host.term.origin.line, 0, "the term is the default");
     assert_eq!(host.template.value, "t");
 }
@@ -65,17 +70,17 @@ fn l2_nothing_in_a_comment_counts() {
 fn l3_a_brace_may_be_glued_to_the_name() {
     let project =
         project("global{project p}\nswitch lan{}\nhost vm-nodejs{template t\nnetwork eth0{switch lan}}\n");
-    assert_eq!(project.hosts[0].name.as_str(), "vm-nodejs");
+    assert_eq!(project.hosts.at(0).name.as_str(), "vm-nodejs");
     assert_eq!(project.switches[0].name, "lan");
-    assert_eq!(project.hosts[0].interfaces[0].name, "eth0");
+    assert_eq!(project.hosts.at(0).interfaces[0].name, "eth0");
 }
 
 #[test]
 fn l4_a_brace_may_stand_on_the_next_line() {
     let text = "global\n{\n project p\n}\nhost a\n{\n template t\n users\n {\n  ann *\n }\n startup\n {\n  x; y\n }\n}\n";
     let project = project(text);
-    assert_eq!(project.hosts[0].users[0].value.name, "ann");
-    assert_eq!(project.hosts[0].startup[0].value, "x; y");
+    assert_eq!(project.hosts.at(0).users[0].value.name, "ann");
+    assert_eq!(project.hosts.at(0).startup[0].value, "x; y");
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn l5_braces_that_do_not_balance_are_told() {
 fn l6_a_value_of_zero_is_zero() {
     let text = "global { project p }\nsuperclass common { template t\nxen\nboot_order 5\nswap 1G }\n\
                 host a { superclass common\nxen 0\nboot_order 0\nswap 0 }\n";
-    let host = &project(text).hosts[0];
+    let host = &project(text).hosts.at(0);
     assert_eq!(host.platform.value.name(), "uml");
     assert_eq!(host.boot_order.value, 0);
     assert_eq!(host.swap, None);
@@ -162,7 +167,7 @@ fn l9_superclasses_that_are_missing_or_go_round_are_errors() {
 fn l10_a_variable_is_found_from_any_block() {
     let text = "global { project p\n $gateway_ip = 10.0.0.254 }\nsuperclass cluster_node-2 { template t\nnetwork eth0 {\n\
                 address 10.0.0.1\nnetmask 255.0.0.0\ngateway $gateway_ip }\n}\nhost a { superclass cluster_node-2 }\n";
-    let gateway = project(text).hosts[0].interfaces[0].gateway.clone().unwrap();
+    let gateway = project(text).hosts.at(0).interfaces[0].gateway.clone().unwrap();
     assert_eq!(gateway.value.to_string(), "10.0.0.254");
     assert_eq!(gateway.origin.to_string(), "p.mln:7: gateway $gateway_ip }");
 }

@@ -70,7 +70,7 @@ fn two_hundred_mutated_projects_end_in_a_diagnostic_or_a_plan() {
         let Some(project) = loaded.project else { continue };
         for host in project.hosts.iter().take(2) {
             // A guest that cannot be configured is told with the project's line or the guest's file.
-            if let Err(error) = configured(&project, host, &debian()) {
+            if let Err(error) = configured(&project, &host, &debian()) {
                 assert!(!error.to_string().is_empty());
             }
             planned += 1;

@@ -36,7 +36,7 @@ const BASE: &str = "global { project p }\nswitch lan { }\nsuperclass base {\n  t
 fn a_child_switches_flags_off_and_gives_zero() {
     let text = format!("{BASE}host a {{ superclass base; xen off; boot_order 0; swap 0 }}");
     let project = loaded(&text).project.unwrap();
-    let host = &project.hosts[0];
+    let host = &project.hosts.at(0);
     assert_eq!(host.platform.value, mln_image::project::Platform::Uml);
     assert_eq!((host.boot_order.value, host.swap.is_none()), (0, true));
 }
@@ -136,9 +136,9 @@ startup/5 = end
 template = t
 "#);
     let project = loaded(text).project.unwrap();
-    assert_eq!(project.hosts[0].startup[3].value, "");
+    assert_eq!(project.hosts.at(0).startup[3].value, "");
     assert_eq!(
-        project.hosts[0].kernel.as_ref().unwrap().value,
+        project.hosts.at(0).kernel.as_ref().unwrap().value,
         "/boot/a b; {c} # d"
     );
 }

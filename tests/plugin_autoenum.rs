@@ -174,5 +174,5 @@ fn values_know_the_lines_that_they_come_from() {
         .map(|host| host.service_host.as_ref().unwrap().origin.to_string())
         .collect();
     assert_eq!(origins, ["servers:1: one", "servers:2: two"]);
-    assert_eq!(hosts[0].origin.to_string(), "p.mln:3: autoenum {");
+    assert_eq!(hosts.at(0).origin.to_string(), "p.mln:3: autoenum {");
 }

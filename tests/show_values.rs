@@ -187,12 +187,9 @@ fn a_variable_may_stand_where_a_keyword_does() {
     }
     let loader: TextLoader = [("p.mln", text)].into_iter().collect();
     let project = load(&loader, "p.mln", &LoadOptions::default()).project.unwrap();
-    let users: Vec<&str> = project.hosts[0]
-        .users
-        .iter()
-        .map(|user| user.value.name.as_str())
-        .collect();
-    let members: Vec<&str> = project.hosts[0].groups[0]
+    let host = project.hosts.at(0);
+    let users: Vec<&str> = host.users.iter().map(|user| user.value.name.as_str()).collect();
+    let members: Vec<&str> = host.groups[0]
         .value
         .members
         .iter()
@@ -269,7 +266,7 @@ fn ten_thousand_hosts_cost_ten_times_a_thousand() {
         let elapsed = begin.elapsed();
         let project = loaded.project.unwrap();
         assert_eq!(project.hosts.len(), count as usize);
-        assert_eq!(project.hosts[7].startup[0].value, "echo node7");
+        assert_eq!(project.hosts.at(7).startup[0].value, "echo node7");
         assert!(shown > count as usize * 8);
         elapsed
     };

@@ -37,7 +37,7 @@ type Contents = Vec<Option<Sha256Digest>>;
 /// Carries out `change`, which keeps the image of the host of `outline`, at the time `now`.
 pub(super) fn carry_over(
     shared: &Shared<'_>,
-    outline: &Outline<'_>,
+    outline: &Outline,
     change: &HostChange,
     now: Timestamp,
 ) -> Result<(), HostError> {
@@ -127,7 +127,7 @@ fn remembered(plan: &HostPlan, memory: &Memory) -> Contents {
 /// Resizes the host's own file system, and edits it.
 fn edit(
     shared: &Shared<'_>,
-    outline: &Outline<'_>,
+    outline: &Outline,
     plan: &HostPlan,
     places: &HostPlaces,
     (change, old, new, now): (&HostChange, Option<&Inputs>, &Inputs, Timestamp),
@@ -175,7 +175,7 @@ fn edit(
 /// The edits of the guest in `fs`: what the project asks for now and did not before.
 fn edits(
     shared: &Shared<'_>,
-    outline: &Outline<'_>,
+    outline: &Outline,
     (fs, esp): (&Fs, Option<(&EspPlace, &dyn BlockDevice)>),
     old: Option<&Inputs>,
     new: &Inputs,
@@ -186,8 +186,13 @@ fn edits(
     let changed = changed_paths(old, &new.wishes);
     let mut edits = EditList::new();
     let plan = shared.plan;
-    let mut wanted =
-        host_plan::configured(&plan.request, &plan.numbers, outline.host, &outline.source, &view)?;
+    let mut wanted = host_plan::configured(
+        &plan.request,
+        &plan.numbers,
+        &plan.described(outline),
+        &outline.source,
+        &view,
+    )?;
     EspPlace::of(&outline.source, &mut wanted.edits)?;
     for edit in wanted.edits {
         let path = edit.path.to_string();

@@ -144,7 +144,7 @@ pub fn changes(plan: &Plan<'_>, upgrade: &Upgrade<'_>) -> Result<Vec<HostChange>
         .outlines
         .par_iter()
         .map(|outline| {
-            let name = &outline.host.name;
+            let name = &outline.name;
             let failed = |error| plan.broken(name, error);
             let host = plan.host(outline).map_err(failed)?;
             let made_from = keys.of(plan.name(), &host, &outline.source);

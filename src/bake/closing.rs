@@ -17,6 +17,7 @@ use crate::base::digest::Sha256Digest;
 use crate::base::{AtomicFile, PathError};
 use crate::launch;
 use crate::plugin::{Guests, Plugin};
+use crate::project::HostName;
 use crate::store::{Finish, Workspace};
 
 /// Writes what tells of the whole project, and declares it whole.
@@ -50,7 +51,7 @@ pub(super) fn close(shared: Shared<'_>, others: &Others, baked: &Baked) -> Resul
         },
     );
     workspace.put_file(file, execution.durability)?;
-    let names: Vec<_> = project.hosts.iter().map(|host| &host.name).collect();
+    let names: Vec<HostName> = project.hosts.names().collect();
     let mut backings = backings.into_inner().unwrap_or_else(PoisonError::into_inner);
     add_unrecorded(workspace, &names, &mut backings);
     workspace.finish(Finish {
@@ -85,10 +86,10 @@ fn launch_file(workspace: &Workspace, plan: &Plan<'_>, others: &Others) -> Resul
     let frame = launch::project_spec(project, Vec::new());
     let mut listing = Listing::begin(BufWriter::new(file.file()), &frame).map_err(failed())?;
     let mut planned = plan.outlines.iter().peekable();
-    for (place, host) in project.hosts.iter().enumerate() {
+    for (place, name) in project.hosts.names().enumerate() {
         let domain = match planned.next_if(|outline| outline.place == place) {
             Some(outline) => Some(plan.domain(outline)?),
-            None => others.domains.get(host.name.as_str()).cloned(),
+            None => others.domains.get(name.as_str()).cloned(),
         };
         if let Some(domain) = domain {
             listing

@@ -318,12 +318,7 @@ impl BakeError {
 
 /// Parts what succeeded from what failed.
 pub(super) fn gather<T>(results: Vec<Result<T, HostFailure>>, failures: &mut Vec<HostFailure>) -> Vec<T> {
-    let mut kept = Vec::with_capacity(results.len());
-    for result in results {
-        match result {
-            Ok(value) => kept.push(value),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    kept
+    let kept = |result: Result<T, HostFailure>| result.map_err(|failure| failures.push(failure)).ok();
+    // In place: of ten thousand hosts, two lists are a lot.
+    results.into_iter().filter_map(kept).collect()
 }

@@ -58,11 +58,17 @@ pub(super) fn bake_group(shared: &Shared<'_>, group: &Group<'_>) -> Vec<HostFail
         prepared: group.prepared,
         ground: &ground,
     };
+    // Deltas are written one after the other all the same.
+    let most = if group.shape.format.is_delta() {
+        1
+    } else {
+        BATCH_HOSTS
+    };
     let size = group
         .orders
         .len()
         .div_ceil(rayon::current_num_threads())
-        .clamp(1, BATCH_HOSTS);
+        .clamp(1, most);
     if !group.shape.format.is_delta() {
         shared.writer.announce(group.orders.len().div_ceil(size));
     }
@@ -96,7 +102,7 @@ fn report(
 ) -> Result<(), HostFailure> {
     match outcome {
         Ok(paths) => {
-            reporter.done(order.outline.host.name.as_str(), &summary(order, paths));
+            reporter.done(order.outline.name.as_str(), &summary(order, paths));
             Ok(())
         }
         Err(error) => Err(failure_of(reporter, std::slice::from_ref(order), error)),
@@ -105,7 +111,7 @@ fn report(
 
 /// The failure of all hosts of `orders`, told to the reporter.
 fn failure_of(reporter: &dyn Reporter, orders: &[Order<'_>], error: HostError) -> HostFailure {
-    let names = orders.iter().map(|order| &order.outline.host.name);
+    let names = orders.iter().map(|order| &order.outline.name);
     for name in names.clone() {
         reporter.failed(name.as_str(), &error.to_string());
     }

@@ -94,7 +94,7 @@ fn own_backing(places: &ProjectPlaces, path: &Path) -> Result<Option<PathBuf>, H
 
 /// Adds what images of `hosts` lie over although nothing is recorded of it: an upgrade that was cut off may have changed
 /// them, and what their machines have written is of use over that file alone.
-pub(super) fn add_unrecorded(workspace: &Workspace, hosts: &[&HostName], backings: &mut BTreeSet<String>) {
+pub(super) fn add_unrecorded(workspace: &Workspace, hosts: &[HostName], backings: &mut BTreeSet<String>) {
     let places = workspace.places();
     let directory = places.directory().join(places.backing_file(""));
     let files = fs::read_dir(directory).into_iter().flatten().flatten();

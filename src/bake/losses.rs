@@ -22,7 +22,7 @@ pub(super) fn refuse(plan: &Plan<'_>, places: &ProjectPlaces, keep: bool) -> Res
         .outlines
         .par_iter()
         .map(|outline| {
-            let name = &outline.host.name;
+            let name = &outline.name;
             let is_lost = is_written(places, name)
                 && !(keep
                     && stays(plan, places, &keys, outline).map_err(|error| plan.broken(name, error))?);
@@ -55,13 +55,12 @@ pub(super) fn is_written(places: &ProjectPlaces, name: &HostName) -> bool {
 
 /// The hosts that lie in `places` and that the project has no more.
 pub(super) fn gone(plan: &Plan<'_>, places: &ProjectPlaces) -> impl Iterator<Item = HostName> {
-    let hosts = plan.request.project.hosts.iter();
-    let known: BTreeSet<String> = hosts.map(|host| host.name.to_string()).collect();
+    let known: BTreeSet<HostName> = plan.request.project.hosts.names().collect();
     let directories = fs::read_dir(places.directory()).into_iter().flatten().flatten();
     let mut names: Vec<HostName> = directories
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .filter_map(|entry| HostName::new(entry.file_name().to_str()?))
-        .filter(|name| !known.contains(name.as_str()) && places.host(name).has_images())
+        .filter(|name| !known.contains(name) && places.host(name).has_images())
         .collect();
     names.sort();
     names.into_iter()
@@ -72,7 +71,7 @@ fn stays(
     plan: &Plan<'_>,
     places: &ProjectPlaces,
     keys: &Keys<'_>,
-    outline: &Outline<'_>,
+    outline: &Outline,
 ) -> Result<bool, HostError> {
     let host = plan.host(outline)?;
     let (key, _) = keys.of(plan.name(), &host, &outline.source)?;

@@ -1,7 +1,7 @@
 //! The files beside a project's hosts that tell others of them before they start: `known_hosts` for ssh(1), `etc_hosts`
 //! for hosts(5), and for each switch that hands out addresses a configuration of dnsmasq(8).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::error::BakeError;
 use super::host_plan::HostPlan;
 use super::plan::Plan;
 use crate::base::IdentityKey;
-use crate::project::{AddressBook, Host, MacTable, Project, Switch, reservations};
+use crate::project::{AddressBook, MacTable, Project, Reservation, Switch, reservations};
 
 /// A file in the project's directory.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ pub(super) fn files(project: &Project, numbers: &Numbers, directory: &Path) -> V
         name: "etc_hosts".to_owned(),
         content: etc_hosts(addresses),
     }];
-    for switch in &project.switches {
-        if let Some(content) = dnsmasq(project, switch, macs, directory) {
+    for (switch, made) in project.switches.iter().zip(reservations(project)) {
+        if let Some(content) = dnsmasq(project, switch, &made, macs, directory) {
             files.push(NetworkFile {
                 name: format!("dnsmasq.{}.conf", switch.name),
                 content,
@@ -70,15 +70,12 @@ fn etc_hosts(addresses: &AddressBook) -> String {
 pub(super) fn known_lines(whole: &Plan<'_>, place: usize, plan: &HostPlan) -> String {
     let project = whole.request.project;
     let mut text = String::new();
-    let Some(host) = project
-        .hosts
-        .get(place)
-        .filter(|_| !plan.identity.host_keys.is_empty())
-    else {
+    if plan.identity.host_keys.is_empty() {
         return text;
-    };
+    }
+    let host = project.hosts.at(place);
     let mut patterns = vec![host.name.to_string(), format!("{}.{}", host.name, project.name)];
-    for named in whole.numbers.addresses.named(project, host) {
+    for named in whole.numbers.addresses.named(project, &host) {
         patterns.push(named.address.to_string());
         patterns.extend(named.names);
     }
@@ -90,8 +87,14 @@ pub(super) fn known_lines(whole: &Plan<'_>, place: usize, plan: &HostPlan) -> St
     text
 }
 
-/// What a switch hands out; `None` for one that hands out nothing.
-fn dnsmasq(project: &Project, switch: &Switch, macs: &MacTable, directory: &Path) -> Option<String> {
+/// What a switch hands out, which is `made`; `None` for one that hands out nothing.
+fn dnsmasq(
+    project: &Project,
+    switch: &Switch,
+    made: &[Reservation],
+    macs: &MacTable,
+    directory: &Path,
+) -> Option<String> {
     let (first, last) = switch.dhcp.as_ref()?.value;
     let own = switch.address.as_ref()?.value;
     let directory = directory.display();
@@ -109,13 +112,8 @@ fn dnsmasq(project: &Project, switch: &Switch, macs: &MacTable, directory: &Path
         switch.name,
         own.netmask(),
     );
-    let hosts: BTreeMap<&str, &Host> = project
-        .hosts
-        .iter()
-        .map(|host| (host.name.as_str(), host))
-        .collect();
-    for made in reservations(project, switch) {
-        let host = hosts.get(made.host.as_str())?;
+    for made in made {
+        let host = project.hosts.at(made.place);
         let interface = host
             .interfaces
             .iter()
@@ -124,7 +122,7 @@ fn dnsmasq(project: &Project, switch: &Switch, macs: &MacTable, directory: &Path
             let _infallible = writeln!(
                 text,
                 "dhcp-host={},{address},{}",
-                macs.get(host, interface),
+                macs.get(&host, interface),
                 host.name
             );
         }

@@ -11,6 +11,7 @@ use super::plan::Plan;
 use super::worker::Shared;
 use crate::base::PathError;
 use crate::launch::{DomainSpec, ProjectSpec};
+use crate::project::HostName;
 use crate::store::Workspace;
 
 /// What the project's last manifest says of hosts that are not baked now.
@@ -39,11 +40,11 @@ impl Others {
             return Self::default();
         };
         let planned = plan.outlines.iter();
-        let baked: BTreeSet<&str> = planned.map(|outline| outline.host.name.as_str()).collect();
-        let known: BTreeSet<&str> = project.hosts.iter().map(|host| host.name.as_str()).collect();
+        let baked: BTreeSet<&str> = planned.map(|outline| outline.name.as_str()).collect();
+        let known: BTreeSet<HostName> = project.hosts.names().collect();
         let is_other = |host: &&Value| {
             let name = host["name"].as_str().unwrap_or_default();
-            known.contains(name) && !baked.contains(name)
+            HostName::new(name).is_some_and(|name| known.contains(&name)) && !baked.contains(name)
         };
         let hosts: Vec<Value> = manifest["hosts"]
             .as_array()
@@ -82,8 +83,11 @@ impl Others {
 
     /// Puts what is recorded of these hosts among the others.
     pub(super) fn note(&self, shared: &Shared<'_>) -> Result<(), PathError> {
-        let hosts = shared.plan.request.project.hosts.iter();
-        let places: BTreeMap<&str, usize> = hosts.map(|host| host.name.as_str()).zip(0..).collect();
+        if self.hosts.is_empty() && self.known.is_empty() && self.backings.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<HostName> = shared.plan.request.project.hosts.names().collect();
+        let places: BTreeMap<&str, usize> = names.iter().map(HostName::as_str).zip(0..).collect();
         for host in &self.hosts {
             let place = places.get(host["name"].as_str().unwrap_or_default());
             let text = serde_json::to_vec_pretty(host).expect("what was read is plain data");

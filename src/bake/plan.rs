@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use super::diff::{FileDiff, diff};
 use super::error::{BakeError, HostError, HostFailure, gather};
@@ -30,7 +30,7 @@ use crate::base::digest::Sha256Digest;
 use crate::guest::GuestIdentity;
 use crate::launch::{DomainSpec, LaunchSettings};
 use crate::plugin::Guests;
-use crate::project::{Host, HostName, ImageFormat, Project};
+use crate::project::{Host, HostName, Hosts, ImageFormat, Project};
 use crate::store::Projects;
 use crate::template::Store;
 
@@ -74,19 +74,18 @@ pub struct Plan<'a> {
     pub(super) request: Request<'a>,
     pub(super) sources: BTreeMap<String, Arc<Source>>,
     pub(super) numbers: Numbers,
-    pub(super) outlines: Vec<Outline<'a>>,
+    pub(super) outlines: Vec<Outline>,
 }
 
 /// What is remembered of every planned host.
 #[derive(Debug)]
-pub(super) struct Outline<'a> {
+pub(super) struct Outline {
     /// Its place in the project.
     pub(super) place: usize,
-    pub(super) host: &'a Host,
+    pub(super) name: HostName,
     pub(super) source: Arc<Source>,
     pub(super) shape: Shape,
     warnings: Vec<String>,
-    ids: Vec<Sha256Digest>,
     held: Option<Box<HostPlan>>,
 }
 
@@ -127,28 +126,26 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
     let sources = open_sources(request, &mut failures);
     let numbers = Numbers::of(request.project, &request.identity.key)?;
     let held_bytes = AtomicUsize::new(0);
-    let planned: Vec<Result<Outline<'a>, HostFailure>> = request
-        .project
-        .hosts
-        .par_iter()
-        .enumerate()
-        .filter(|(_, host)| request.selection.has(&host.name))
-        .filter_map(|(place, host)| {
-            let source = sources.get(&Wanted::of(request, host).key())?;
-            Some(
-                plan_host(request, &numbers, host, source)
-                    .map(|plan| {
-                        let weight = plan.weight_bytes();
-                        let is_held =
-                            held_bytes.fetch_add(weight, Ordering::Relaxed) + weight <= request.held_bytes;
-                        Outline::of(place, host, source, plan, is_held)
-                    })
-                    .map_err(|error| failure(&host.name, error)),
-            )
-        })
-        .collect();
-    let outlines = gather(planned, &mut failures);
-    failures.extend(same_identities(&outlines));
+    let hosts = &request.project.hosts;
+    let identities = Mutex::new(Vec::new());
+    let outline = |place| -> Result<Option<Outline>, HostFailure> {
+        if !request.selection.has(&hosts.name_at(place)) {
+            return Ok(None);
+        }
+        let host = hosts.at(place);
+        let Some(source) = sources.get(&Wanted::of(request, &host).key()) else {
+            return Ok(None);
+        };
+        let plan = plan_host(request, &numbers, &host, source).map_err(|error| failure(&host.name, error))?;
+        note_ids(&identities, place, &plan.identity);
+        let weight = plan.weight_bytes();
+        let is_held = held_bytes.fetch_add(weight, Ordering::Relaxed) + weight <= request.held_bytes;
+        Ok(Some(Outline::of(place, source, plan, is_held)))
+    };
+    let planned = (0..hosts.len()).into_par_iter().map(outline).collect();
+    let outlines: Vec<Outline> = gather(planned, &mut failures).into_iter().flatten().collect();
+    let identities = identities.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failures.extend(same_identities(identities, hosts));
     if failures.is_empty() {
         return Ok(Plan {
             request: *request,
@@ -160,19 +157,18 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
     Err(BakeError::hosts(failures, request.project.hosts.len()))
 }
 
-impl<'a> Outline<'a> {
+impl Outline {
     /// What has to be remembered of `plan`; all of it if it `is_held`.
-    fn of(place: usize, host: &'a Host, source: &Arc<Source>, plan: HostPlan, is_held: bool) -> Self {
+    fn of(place: usize, source: &Arc<Source>, plan: HostPlan, is_held: bool) -> Self {
         Self {
             place,
-            host,
+            name: plan.name.clone(),
             source: Arc::clone(source),
             shape: Shape {
                 len_bytes: plan.len_bytes,
                 format: plan.format,
             },
             warnings: plan.warnings.clone(),
-            ids: ids(&plan.identity),
             held: is_held.then(|| Box::new(plan)),
         }
     }
@@ -197,33 +193,44 @@ impl<'a> Plan<'a> {
         let wanted = self
             .outlines
             .iter()
-            .filter(move |outline| is_wanted(&outline.host.name));
+            .filter(move |outline| is_wanted(&outline.name));
         wanted.map(|outline| {
             self.host(outline)
-                .map_err(|error| self.broken(&outline.host.name, error))
+                .map_err(|error| self.broken(&outline.name, error))
         })
     }
 
     /// The plan of the host of `outline`.
-    pub(super) fn host<'p>(&'p self, outline: &'p Outline<'a>) -> Result<Planned<'p>, HostError> {
+    pub(super) fn host<'p>(&'p self, outline: &'p Outline) -> Result<Planned<'p>, HostError> {
         if let Some(plan) = &outline.held {
             return Ok(Planned::Held(plan));
         }
-        let made = plan_host(&self.request, &self.numbers, outline.host, &outline.source)?;
+        let host = self.described(outline);
+        let made = plan_host(&self.request, &self.numbers, &host, &outline.source)?;
         Ok(Planned::Made(Box::new(made)))
     }
 
+    /// What the project says of the host of `outline`.
+    pub(super) fn described(&self, outline: &Outline) -> Host {
+        self.request.project.hosts.at(outline.place)
+    }
+
     /// How the host of `outline` is started and stopped.
-    pub(super) fn domain(&self, outline: &Outline<'_>) -> Result<DomainSpec, BakeError> {
-        domain(&self.request, &self.numbers, outline.host, &outline.source)
-            .map_err(|error| self.broken(&outline.host.name, error))
+    pub(super) fn domain(&self, outline: &Outline) -> Result<DomainSpec, BakeError> {
+        domain(
+            &self.request,
+            &self.numbers,
+            &self.described(outline),
+            &outline.source,
+        )
+        .map_err(|error| self.broken(&outline.name, error))
     }
 
     /// What a person should know about the hosts.
     pub fn warnings(&self) -> impl Iterator<Item = (&HostName, &str)> {
         self.outlines.iter().flat_map(|outline| {
             let warnings = outline.warnings.iter();
-            warnings.map(|warning| (&outline.host.name, warning.as_str()))
+            warnings.map(|warning| (&outline.name, warning.as_str()))
         })
     }
 
@@ -243,10 +250,7 @@ impl<'a> Plan<'a> {
 
     /// Tells every change of `host`'s guest files as diffs.
     pub fn diff(&self, host: &HostPlan) -> Result<Vec<FileDiff>, BakeError> {
-        let outline = self
-            .outlines
-            .iter()
-            .find(|outline| outline.host.name == host.name);
+        let outline = self.outlines.iter().find(|outline| outline.name == host.name);
         let Some(outline) = outline else {
             return Ok(Vec::new());
         };
@@ -277,18 +281,18 @@ fn failure(name: &HostName, error: HostError) -> HostFailure {
     }
 }
 
-/// What no other host may be known by.
-fn ids(identity: &GuestIdentity) -> Vec<Sha256Digest> {
+/// The beginning of the digest of a number or key that a host is known by, and the host's place in the project.
+type KnownBy = ([u8; 16], usize);
+
+/// Notes what no other host than the one at `place` may be known by.
+fn note_ids(identities: &Mutex<Vec<KnownBy>>, place: usize, identity: &GuestIdentity) {
     let own = identity.machine_id.iter().chain(&identity.host_keys);
-    own.map(|id| Sha256Digest::of(id.as_bytes())).collect()
+    let mut identities = identities.lock().unwrap_or_else(PoisonError::into_inner);
+    identities.extend(own.map(|id| (Sha256Digest::of(id.as_bytes()).first(), place)));
 }
 
 /// The hosts that are known by the same number or key as another, which only a defect here or a broken secret can do.
-fn same_identities(outlines: &[Outline<'_>]) -> Vec<HostFailure> {
-    let mut owners: Vec<(Sha256Digest, usize)> = (0..)
-        .zip(outlines)
-        .flat_map(|(index, outline)| outline.ids.iter().map(move |id| (*id, index)))
-        .collect();
+fn same_identities(mut owners: Vec<KnownBy>, hosts: &Hosts) -> Vec<HostFailure> {
     owners.sort_unstable();
     let pairs = owners.windows(2).filter_map(|pair| match pair {
         [(one, first), (other, second)] if one == other && first != second => Some((*first, *second)),
@@ -296,10 +300,10 @@ fn same_identities(outlines: &[Outline<'_>]) -> Vec<HostFailure> {
     });
     let mut failures: BTreeMap<usize, HostFailure> = BTreeMap::new();
     for (first, second) in pairs {
-        let other = outlines[first].host.name.to_string();
+        let other = hosts.name_at(first).to_string();
         failures.insert(
             second,
-            failure(&outlines[second].host.name, HostError::SameIdentity { other }),
+            failure(&hosts.name_at(second), HostError::SameIdentity { other }),
         );
     }
     failures.into_values().collect()

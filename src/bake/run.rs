@@ -182,8 +182,12 @@ fn bake_plan(shared: &Shared<'_>, failures: &mut Vec<HostFailure>) -> usize {
     let settled: Vec<Result<Option<Order<'_>>, HostFailure>> = plan
         .outlines
         .par_iter()
-        .filter(|outline| !failed_already.contains(&outline.host.name))
-        .map(|outline| settle(shared, outline).map_err(|error| failed(shared, outline, error)))
+        .map(|outline| {
+            if failed_already.contains(&outline.name) {
+                return Ok(None);
+            }
+            settle(shared, outline).map_err(|error| failed(shared, outline, error))
+        })
         .collect();
     let settled = gather(settled, failures);
     let count = settled.len();
@@ -201,13 +205,13 @@ fn bake_plan(shared: &Shared<'_>, failures: &mut Vec<HostFailure>) -> usize {
 }
 
 /// Keeps the host of `outline` if that can be; else answers that it has to be baked, and why.
-fn settle<'a>(shared: &Shared<'a>, outline: &'a Outline<'a>) -> Result<Option<Order<'a>>, HostError> {
+fn settle<'a>(shared: &Shared<'a>, outline: &'a Outline) -> Result<Option<Order<'a>>, HostError> {
     let order = |why| Ok(Some(Order { outline, why }));
     let places = shared.workspace.places();
-    let own = places.host(&outline.host.name);
+    let own = places.host(&outline.name);
     if let (Written::CarryOver(upgrade), Some(change)) = (
         shared.execution.written,
-        shared.upgrades.get(outline.host.name.as_str()),
+        shared.upgrades.get(outline.name.as_str()),
     ) {
         match (change.action, change.is_written) {
             (Action::Keep, true) | (Action::Restart | Action::Reconfigure, _) => {
@@ -273,11 +277,11 @@ fn hash_ahead<'scope>(scope: &'scope thread::Scope<'scope, '_>, groups: &[Group<
 }
 
 /// Tells the reporter that the host of `outline` failed.
-fn failed(shared: &Shared<'_>, outline: &Outline<'_>, error: HostError) -> HostFailure {
+fn failed(shared: &Shared<'_>, outline: &Outline, error: HostError) -> HostFailure {
     let reporter = shared.execution.reporter;
-    reporter.failed(outline.host.name.as_str(), &error.to_string());
+    reporter.failed(outline.name.as_str(), &error.to_string());
     HostFailure {
-        hosts: vec![outline.host.name.clone()],
+        hosts: vec![outline.name.clone()],
         error: Box::new(error),
     }
 }
@@ -300,7 +304,7 @@ fn failure_of_all(plan: &Plan<'_>, name: &str, error: HostError) -> HostFailure 
         .iter()
         .filter(|outline| outline.source.key() == name);
     HostFailure {
-        hosts: hosts.map(|outline| outline.host.name.clone()).collect(),
+        hosts: hosts.map(|outline| outline.name.clone()).collect(),
         error: Box::new(error),
     }
 }

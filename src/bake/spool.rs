@@ -53,6 +53,10 @@ impl Spool {
         state.end += wide(len);
         state.pieces.push(Piece { place, start, len });
         if state.file.is_none() && state.held.len() + len <= HELD_BYTES {
+            // At once: a list that grows may come to hold twice that.
+            if state.held.capacity() == 0 {
+                state.held.reserve_exact(HELD_BYTES);
+            }
             state.held.extend_from_slice(text);
             return Ok(());
         }

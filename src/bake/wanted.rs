@@ -1,40 +1,44 @@
 //! The templates that a project's hosts are made from, each opened once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::HostFailure;
 use super::host_plan::format_of;
 use super::plan::Request;
 use super::template::Source;
-use crate::project::{Host, ImageFormat};
+use crate::project::{Host, HostName, ImageFormat};
 
 /// What a host is made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wanted<'a> {
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wanted {
     /// The name of the template.
-    template: &'a str,
+    template: String,
     /// The root partition, where the project names it.
-    partition: Option<&'a str>,
+    partition: Option<String>,
     /// Whether a bare file system is to be put into a disk.
     is_framed: bool,
 }
 
-impl<'a> Wanted<'a> {
-    pub(super) fn of(request: &Request<'a>, host: &'a Host) -> Self {
+impl Wanted {
+    pub(super) fn of(request: &Request<'_>, host: &Host) -> Self {
         let wanted = &host.template.value;
+        let partition = host.root_partition.as_ref();
         Self {
-            template: request.substitutions.get(wanted).unwrap_or(wanted),
-            partition: host.root_partition.as_ref().map(|partition| &*partition.value),
+            template: request.substitutions.get(wanted).unwrap_or(wanted).clone(),
+            partition: partition.map(|partition| partition.value.clone()),
             is_framed: format_of(request, host) == ImageFormat::Gpt,
         }
     }
 
     /// One text for each template, partition and way; the template's name where nothing more is wanted.
     pub(super) fn key(&self) -> String {
-        let partition = self.partition.map(|partition| format!(", partition {partition}"));
+        let partition = self
+            .partition
+            .as_ref()
+            .map(|partition| format!(", partition {partition}"));
         let frame = if self.is_framed { ", as a disk" } else { "" };
-        self.template.to_owned() + &partition.unwrap_or_default() + frame
+        self.template.clone() + &partition.unwrap_or_default() + frame
     }
 }
 
@@ -43,20 +47,19 @@ pub(super) fn open_sources(
     request: &Request<'_>,
     failures: &mut Vec<HostFailure>,
 ) -> BTreeMap<String, Arc<Source>> {
-    let hosts: Vec<&Host> = request
-        .project
-        .hosts
-        .iter()
-        .filter(|host| request.selection.has(&host.name))
-        .collect();
-    let all: BTreeSet<Wanted<'_>> = hosts.iter().map(|host| Wanted::of(request, host)).collect();
+    let mut all: BTreeMap<Wanted, Vec<HostName>> = BTreeMap::new();
+    let hosts = &request.project.hosts;
+    for place in (0..hosts.len()).filter(|place| request.selection.has(&hosts.name_at(*place))) {
+        let host = hosts.at(place);
+        all.entry(Wanted::of(request, &host)).or_default().push(host.name);
+    }
     let mut sources = BTreeMap::new();
-    for wanted in all {
+    for (wanted, hosts) in all {
         let opened = Source::open(
             wanted.key(),
             request.templates,
-            wanted.template,
-            wanted.partition,
+            &wanted.template,
+            wanted.partition.as_deref(),
             wanted.is_framed,
             request.now,
         );
@@ -65,11 +68,8 @@ pub(super) fn open_sources(
                 sources.insert(wanted.key(), Arc::new(source));
             }
             Err(error) => {
-                let without = hosts.iter().filter(|host| Wanted::of(request, host) == wanted);
-                failures.push(HostFailure {
-                    hosts: without.map(|host| host.name.clone()).collect(),
-                    error: Box::new(error),
-                });
+                let error = Box::new(error);
+                failures.push(HostFailure { hosts, error });
             }
         }
     }

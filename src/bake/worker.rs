@@ -104,7 +104,7 @@ pub(super) struct Made<'a> {
 /// A host to bake.
 #[derive(Debug, Clone)]
 pub(super) struct Order<'a> {
-    pub(super) outline: &'a Outline<'a>,
+    pub(super) outline: &'a Outline,
     /// Why it is baked although it was baked before.
     pub(super) why: Option<Remade>,
 }
@@ -152,12 +152,8 @@ pub(super) fn bake_batch(
 }
 
 /// Computes a host's image in memory.
-fn compute<'a>(
-    shared: &Shared<'a>,
-    made: Made<'_>,
-    outline: &'a Outline<'a>,
-) -> Result<Computed<'a>, HostError> {
-    let stage = |stage: &str| shared.execution.reporter.stage(outline.host.name.as_str(), stage);
+fn compute<'a>(shared: &Shared<'a>, made: Made<'_>, outline: &'a Outline) -> Result<Computed<'a>, HostError> {
+    let stage = |stage: &str| shared.execution.reporter.stage(outline.name.as_str(), stage);
     stage("configure");
     let plan = shared.plan.host(outline)?;
     let made_from = shared.keys.of(shared.plan.name(), &plan, made.source)?;

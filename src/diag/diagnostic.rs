@@ -40,7 +40,9 @@ pub struct Diagnostic {
 /// The faults of a run; at most [`Diagnostics::KEPT_MAX`] are kept, all are counted.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
-    kept: Vec<Diagnostic>,
+    /// The faults, each with the stage that found it.
+    kept: Vec<(u8, Diagnostic)>,
+    stage: u8,
     errors: usize,
     warnings: usize,
     strict: bool,
@@ -97,6 +99,12 @@ impl Diagnostics {
         }
     }
 
+    /// From now on faults are found by the stage number `stage`: whatever order the stages come to the parts of a text in,
+    /// the faults of one place are told in the order of the stages.
+    pub fn begin_stage(&mut self, stage: u8) {
+        self.stage = stage;
+    }
+
     /// Adds a fault.
     pub fn push(&mut self, mut diagnostic: Diagnostic) {
         if self.strict {
@@ -107,7 +115,7 @@ impl Diagnostics {
             Severity::Warning => self.warnings += 1,
         }
         if self.kept.len() < Self::KEPT_MAX {
-            self.kept.push(diagnostic);
+            self.kept.push((self.stage, diagnostic));
         }
     }
 
@@ -131,11 +139,14 @@ impl Diagnostics {
         self.errors + self.warnings == 0
     }
 
-    /// The faults kept: those of the whole run first, then by place, then in the order found.
+    /// The faults kept: those of the whole run first, then by place, then by stage, then in the order found.
     pub fn sorted(&self) -> Vec<&Diagnostic> {
-        let mut sorted: Vec<&Diagnostic> = self.kept.iter().collect();
-        sorted.sort_by_key(|diagnostic| diagnostic.primary.map(|span| (span.source, span.start)));
-        sorted
+        let mut sorted: Vec<&(u8, Diagnostic)> = self.kept.iter().collect();
+        sorted.sort_by_key(|(stage, diagnostic)| {
+            let place = diagnostic.primary.map(|span| (span.source, span.start));
+            (place, *stage)
+        });
+        sorted.into_iter().map(|(_, diagnostic)| diagnostic).collect()
     }
 
     /// How many faults were counted but not kept.
@@ -164,17 +175,19 @@ mod tests {
         let mut map = SourceMap::new();
         let id = map.add("a", "0123456789", None);
         let mut found = Diagnostics::new(false);
-        for (code, place) in [
-            ("late", Some(7)),
-            ("run", None),
-            ("early", Some(2)),
-            ("later", Some(7)),
+        for (stage, code, place) in [
+            (2, "latest", Some(7)),
+            (1, "late", Some(7)),
+            (2, "run", None),
+            (1, "early", Some(2)),
+            (1, "later", Some(7)),
         ] {
+            found.begin_stage(stage);
             let span = place.map(|place| Span::new(id, place, place + 1));
             found.push(Diagnostic::error(code, "", span));
         }
         let codes: Vec<&str> = found.sorted().iter().map(|one| one.code).collect();
-        assert_eq!(codes, ["run", "early", "late", "later"]);
+        assert_eq!(codes, ["run", "early", "late", "later", "latest"]);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct Source {
 /// Every text read in a run, in reading order.
 #[derive(Debug, Default)]
 pub struct SourceMap {
-    sources: Vec<Source>,
+    sources: Vec<Arc<Source>>,
     /// What a secret begins with.
     secret_mark: Option<&'static str>,
 }
@@ -67,20 +67,21 @@ impl SourceMap {
     ) -> SourceId {
         let text = text.into();
         assert!(text.len() <= Self::TEXT_MAX, "the loader limits a text's length");
-        let line_starts = std::iter::once(0)
+        let mut line_starts: Vec<u32> = std::iter::once(0)
             .chain(text.match_indices('\n').map(|(place, _)| position(place + 1)))
             .collect();
-        self.sources.push(Source {
+        line_starts.shrink_to_fit();
+        self.sources.push(Arc::new(Source {
             name: name.into(),
             text,
             line_starts,
             included_at,
-        });
+        }));
         SourceId(position(self.sources.len() - 1))
     }
 
     /// The text `id`.
-    pub fn get(&self, id: SourceId) -> &Source {
+    pub fn get(&self, id: SourceId) -> &Arc<Source> {
         &self.sources[id.0 as usize]
     }
 
@@ -116,10 +117,7 @@ impl SourceMap {
 
     /// The characters of `span`.
     pub fn text(&self, span: Span) -> &str {
-        self.get(span.source)
-            .text
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or_default()
+        self.get(span.source).slice(span)
     }
 
     /// The line and column where `span` begins.
@@ -146,6 +144,18 @@ impl SourceMap {
     }
 }
 
+impl SourceId {
+    /// The text that was read as number `number`, from 0.
+    pub(crate) fn from_number(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Its place in reading order, from 0.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 impl Source {
     /// The file as the user named it.
     pub fn name(&self) -> &Arc<str> {
@@ -155,6 +165,12 @@ impl Source {
     /// The whole text.
     pub fn text(&self) -> &Arc<str> {
         &self.text
+    }
+
+    /// The characters of `span`, which is one of this text.
+    pub fn slice(&self, span: Span) -> &str {
+        let range = span.start as usize..span.end as usize;
+        self.text.get(range).unwrap_or_default()
     }
 
     /// The line, from 1, that holds byte `offset`.
@@ -183,7 +199,8 @@ impl Source {
             .unwrap_or(position(self.text.len()))
     }
 
-    fn line_column(&self, offset: u32) -> LineColumn {
+    /// The line and column of byte `offset`.
+    pub fn line_column(&self, offset: u32) -> LineColumn {
         let line = self.line_of(offset);
         let before = self.text.get(self.line_start(line) as usize..offset as usize);
         LineColumn {

@@ -5,35 +5,38 @@ use super::tree::{Block, Comment, Node, Tree, Word};
 
 /// Writes `tree` as canonical text, which reads as the same tree and formats to itself.
 pub fn format(tree: &Tree) -> String {
-    let mut writer = Writer {
-        text: String::new(),
-        depth: 0,
-    };
-    writer.nodes(&tree.nodes);
-    writer.text
+    let mut formatter = Formatter::default();
+    tree.nodes.iter().for_each(|node| formatter.push(node));
+    formatter.finish()
 }
 
-struct Writer {
+/// Writes the nodes of a tree one after the other, as [`format()`] does those of a whole one.
+#[derive(Debug, Default)]
+pub struct Formatter {
     text: String,
     depth: usize,
 }
 
-impl Writer {
-    fn nodes(&mut self, nodes: &[Node]) {
-        for (index, node) in nodes.iter().enumerate() {
-            match node {
-                Node::Item(item) => self.line(&joined(&item.words)),
-                Node::Definition(definition) => {
-                    let value = joined(&definition.words);
-                    self.line(format!("{} = {value}", definition.name.text).trim_end());
-                }
-                Node::Line(line) => self.line(&line.text),
-                Node::Block(block) => self.block(block),
-                Node::Include(include) => self.line(&format!("#include {}", include.path.text)),
-                Node::Comment(comment) => self.comment(comment, self.depth > 0 || index > 0),
-                Node::BlankLine => self.text.push('\n'),
+impl Formatter {
+    /// Writes the next node of the tree.
+    pub fn push(&mut self, node: &Node) {
+        match node {
+            Node::Item(item) => self.line(&joined(&item.words)),
+            Node::Definition(definition) => {
+                let value = joined(&definition.words);
+                self.line(format!("{} = {value}", definition.name.text).trim_end());
             }
+            Node::Line(line) => self.line(&line.text),
+            Node::Block(block) => self.block(block),
+            Node::Include(include) => self.line(&format!("#include {}", include.path.text)),
+            Node::Comment(comment) => self.comment(comment),
+            Node::BlankLine => self.text.push('\n'),
         }
+    }
+
+    /// The canonical text.
+    pub fn finish(self) -> String {
+        self.text
     }
 
     fn block(&mut self, block: &Block) {
@@ -46,7 +49,7 @@ impl Writer {
         }
         self.line(&format!("{header} {{"));
         self.depth += 1;
-        self.nodes(&block.nodes);
+        block.nodes.iter().for_each(|node| self.push(node));
         self.depth -= 1;
         self.line("}");
     }
@@ -66,8 +69,8 @@ impl Writer {
         self.line(QUOTES);
     }
 
-    fn comment(&mut self, comment: &Comment, has_line_before: bool) {
-        if comment.trailing && has_line_before && !self.text.ends_with("\n\n") {
+    fn comment(&mut self, comment: &Comment) {
+        if comment.trailing && !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.pop();
             if self.text.ends_with('\\') {
                 // In shell text a backslash would protect the blank, and `#` would begin no comment.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::tree::{Block, Node, Word};
-use crate::diag::{SourceMap, Span};
+use crate::diag::{Source, Span};
 
 /// A block whose end is still to come; the first is the text itself.
 pub(super) struct Frame {
@@ -40,8 +40,8 @@ impl Frame {
     }
 
     /// Ends the block: lines without the indentation they share, and no empty lines at the end.
-    pub(super) fn into_block(mut self, sources: &SourceMap) -> Block {
-        self.strip_indentation(sources);
+    pub(super) fn into_block(mut self, source: &Source) -> Block {
+        self.strip_indentation(source);
         while matches!(self.nodes.last(), Some(Node::BlankLine)) {
             self.nodes.pop();
         }
@@ -55,8 +55,8 @@ impl Frame {
     }
 
     /// Gives each line of a block the indentation that it has beyond all others.
-    fn strip_indentation(&mut self, sources: &SourceMap) {
-        let texts = self.indentations.iter().flatten().map(|span| sources.text(*span));
+    fn strip_indentation(&mut self, source: &Source) {
+        let texts = self.indentations.iter().flatten().map(|span| source.slice(*span));
         let shared = texts.reduce(|first, second| {
             let same = first
                 .bytes()
@@ -72,7 +72,7 @@ impl Frame {
             _ => None,
         });
         for (line, indentation) in lines.zip(&self.indentations) {
-            let own = indentation.map(|span| sources.text(span)).unwrap_or_default();
+            let own = indentation.map(|span| source.slice(span)).unwrap_or_default();
             let beyond = own.get(shared..).unwrap_or_default();
             if !beyond.is_empty() {
                 line.text = Arc::from(format!("{beyond}{}", line.text));
@@ -82,8 +82,8 @@ impl Frame {
 }
 
 /// The texts of `lines` without the indentation that all of them share; empty ones count for nothing.
-pub(super) fn without_indentation<'t>(sources: &'t SourceMap, lines: &[Span]) -> Vec<&'t str> {
-    let texts: Vec<&str> = lines.iter().map(|span| sources.text(*span)).collect();
+pub(super) fn without_indentation<'t>(source: &'t Source, lines: &[Span]) -> Vec<&'t str> {
+    let texts: Vec<&str> = lines.iter().map(|span| source.slice(*span)).collect();
     let indentation = |text: &&str| text.len() - text.trim_start().len();
     let shared = texts
         .iter()

@@ -16,7 +16,7 @@ mod token;
 mod tree;
 
 pub use error::{SyntaxError, SyntaxErrorKind};
-pub use format::format;
+pub use format::{Formatter, format};
 pub use outline::outline;
-pub use parser::{LineBlocks, NESTING_MAX, parse, parse_within};
+pub use parser::{LineBlocks, NESTING_MAX, parse, parse_each};
 pub use tree::{Block, Comment, Definition, Include, Item, Node, ShellLine, Tree, Word};

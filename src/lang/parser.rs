@@ -7,7 +7,7 @@ use super::frame::{Frame, shown, without_indentation};
 use super::lexer::Lexer;
 use super::token::{Token, TokenKind};
 use super::tree::{Block, Comment, Definition, Include, Item, Node, ShellLine, Tree, Word};
-use crate::diag::{SourceId, SourceMap, Span};
+use crate::diag::{Source, SourceId, SourceMap, Span};
 
 /// How deep blocks may lie in blocks.
 pub const NESTING_MAX: usize = 32;
@@ -17,21 +17,26 @@ pub type LineBlocks = fn(path: &[&str]) -> bool;
 
 /// Reads the text `source` as a file of its own.
 pub fn parse(sources: &SourceMap, source: SourceId, line_blocks: LineBlocks) -> (Tree, Vec<SyntaxError>) {
-    parse_within(sources, source, line_blocks, &[])
+    let mut nodes = Vec::new();
+    let errors = parse_each(sources.get(source), source, line_blocks, &[], &mut |node| {
+        nodes.push(node);
+    });
+    (Tree { nodes }, errors)
 }
 
-/// Reads the text `source` as if it stood inside the blocks with the headers `path`.
-pub fn parse_within(
-    sources: &SourceMap,
-    source: SourceId,
+/// Reads `source`, the text `id`, as if it stood inside the blocks with the headers `path`, and hands each of its nodes
+/// to `sink` as soon as nothing behind it can change it, so that the whole tree need never be held.
+pub fn parse_each(
+    source: &Source,
+    id: SourceId,
     line_blocks: LineBlocks,
     path: &[String],
-) -> (Tree, Vec<SyntaxError>) {
-    let text = sources.get(source).text();
+    sink: &mut dyn FnMut(Node),
+) -> Vec<SyntaxError> {
     let mut parser = Parser {
-        sources,
-        text,
-        lexer: Lexer::new(source, text),
+        source,
+        sink,
+        lexer: Lexer::new(id, source.text()),
         line_blocks,
         path: path.to_vec(),
         frames: Vec::new(),
@@ -43,14 +48,14 @@ pub fn parse_within(
     let root_holds_lines = !path.is_empty() && parser.holds_lines();
     parser
         .frames
-        .push(Frame::new(Vec::new(), Span::new(source, 0, 0), root_holds_lines));
+        .push(Frame::new(Vec::new(), Span::new(id, 0, 0), root_holds_lines));
     parser.run();
     parser.finish()
 }
 
 struct Parser<'a> {
-    sources: &'a SourceMap,
-    text: &'a str,
+    source: &'a Source,
+    sink: &'a mut dyn FnMut(Node),
     lexer: Lexer<'a>,
     line_blocks: LineBlocks,
     /// The headers of the open blocks.
@@ -104,7 +109,7 @@ impl Parser<'_> {
     /// Takes the lines between quotes: as a block where the words before them name one that holds lines, else as one
     /// more word.
     fn verbatim(&mut self, lines: &[Span], span: Span) {
-        let texts = without_indentation(self.sources, lines);
+        let texts = without_indentation(self.source, lines);
         self.path.push(shown(&self.words));
         let is_block = !self.words.is_empty() && self.holds_lines();
         self.path.pop();
@@ -132,20 +137,20 @@ impl Parser<'_> {
     }
 
     /// Ends the text: what is still open was never closed.
-    fn finish(mut self) -> (Tree, Vec<SyntaxError>) {
+    fn finish(mut self) -> Vec<SyntaxError> {
         self.end_statement();
         while self.frames.len() > 1 {
             let frame = self.frames.pop().expect("the loop's condition");
             let (span, header) = (frame.header_span(), frame.shown_header());
             let suspect = self.suspect.take();
             self.error(SyntaxErrorKind::UnclosedBlock { header, suspect }, span);
-            self.push(Node::Block(frame.into_block(self.sources)));
+            self.push(Node::Block(frame.into_block(self.source)));
         }
         let root = self.frames.pop().expect("it is popped here only");
-        let nodes = root.into_block(self.sources).nodes;
+        root.into_block(self.source).nodes.into_iter().for_each(self.sink);
         let mut errors = self.lexer.errors.into_vec();
         errors.extend(self.errors.into_vec());
-        (Tree { nodes }, errors)
+        errors
     }
 
     fn end_statement(&mut self) {
@@ -178,12 +183,12 @@ impl Parser<'_> {
     fn comment(&mut self, span: Span) {
         self.end_statement();
         let trailing = !self.is_first_on_line(span);
-        let text = Arc::from(self.sources.text(span));
+        let text = Arc::from(self.source.slice(span));
         self.push(Node::Comment(Comment { text, trailing }));
     }
 
     fn include(&mut self, span: Span) {
-        let text = Arc::from(self.sources.text(span));
+        let text = Arc::from(self.source.slice(span));
         self.push(Node::Include(Include {
             path: Word { text, span },
         }));
@@ -191,7 +196,7 @@ impl Parser<'_> {
 
     fn line(&mut self, span: Span, indentation: Option<Span>) {
         self.push(Node::Line(ShellLine {
-            text: Arc::from(self.sources.text(span)),
+            text: Arc::from(self.source.slice(span)),
             span,
         }));
         self.top_mut().indentations.push(indentation);
@@ -260,7 +265,7 @@ impl Parser<'_> {
                 brace: token.span,
             });
         }
-        self.push(Node::Block(frame.into_block(self.sources)));
+        self.push(Node::Block(frame.into_block(self.source)));
     }
 
     fn holds_lines(&self) -> bool {
@@ -269,20 +274,19 @@ impl Parser<'_> {
     }
 
     fn is_first_on_line(&self, span: Span) -> bool {
-        let start = self.sources.get(span.source).line_start_of(span.start);
-        let before = &self.text[start as usize..span.start as usize];
+        let start = self.source.line_start_of(span.start);
+        let before = &self.source.text()[start as usize..span.start as usize];
         before
             .chars()
             .all(|letter| letter.is_whitespace() || letter == '\u{feff}')
     }
 
     fn column(&self, span: Span) -> usize {
-        self.sources.line_column(span).column as usize - 1
+        self.source.line_column(span.start).column as usize - 1
     }
 
     fn indentation_of_line(&self, span: Span) -> usize {
-        let line = self.sources.line_column(span).line;
-        let text = self.sources.get(span.source).line_text(line);
+        let text = self.source.line_text(self.source.line_of(span.start));
         text.chars().take_while(|letter| letter.is_whitespace()).count()
     }
 
@@ -297,6 +301,12 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, node: Node) {
+        if let ([root], Node::Block(_)) = (&mut self.frames[..], &node)
+            && !root.holds_lines
+        {
+            // A brace that follows looks for its words behind the last block at the furthest.
+            root.nodes.drain(..).for_each(&mut *self.sink);
+        }
         self.top_mut().nodes.push(node);
     }
 

@@ -92,11 +92,18 @@ fn asking_span(plugin: &Plugin, draft: &Draft<'_>) -> Option<Span> {
     if found.is_some() || global.count() == blocks.len() {
         return found;
     }
+    let of_hosts = blocks.iter().filter(|block| block.place == Place::Host);
+    let of_hosts: Vec<&str> = of_hosts
+        .map(|block| block.name.as_str())
+        .filter(|name| draft.may_have(name))
+        .collect();
+    if of_hosts.is_empty() {
+        return None;
+    }
     let hosts = draft.names("host");
-    let mut paths = hosts.iter().flat_map(|host| {
-        let of_host = blocks.iter().filter(|block| block.place == Place::Host);
-        of_host.map(move |block| format!("/host/{host}/{}", block.name))
-    });
+    let mut paths = hosts
+        .iter()
+        .flat_map(|host| of_hosts.iter().map(move |name| format!("/host/{host}/{name}")));
     paths.find_map(|path| draft.span(&path))
 }
 
@@ -140,7 +147,7 @@ impl Guests {
         let hosts = guests.facts.hosts();
         let is_used = |plugin: &&Plugin| {
             plugin.description.blocks.is_empty()
-                || hosts.iter().any(|host| guests.asking(plugin, host).is_some())
+                || (guests.may_ask(plugin) && hosts.iter().any(|host| guests.asking(plugin, host).is_some()))
         };
         let used: Vec<Plugin> = guests.registry.plugins.iter().filter(is_used).cloned().collect();
         if !used.iter().any(|plugin| plugin.description.has("configure")) {
@@ -175,6 +182,16 @@ impl Guests {
             }
         }
         Ok(())
+    }
+
+    /// Whether anything in the project might ask for `plugin`, so that it is worth to look at every host.
+    fn may_ask(&self, plugin: &Plugin) -> bool {
+        let mut blocks = plugin.description.blocks.iter();
+        blocks.any(|block| match block.place {
+            Place::Host => self.facts.may_have(&block.name),
+            Place::Global => self.facts.get(&format!("/global/{}", block.name)).is_some(),
+            _ => false,
+        })
     }
 
     /// The project's line that asks for `plugin` in `host`.
@@ -231,7 +248,10 @@ impl Guests {
         host.set("name", name)?;
         let project = self.facts_object(lua, scope, String::new())?;
         project.set("name", self.facts.get("/global/project"))?;
-        let names = |_: &mlua::Lua, _: mlua::Table| Ok(self.facts.hosts());
+        let names = |lua: &mlua::Lua, _: mlua::Table| {
+            let names = self.facts.hosts().into_iter();
+            lua.create_sequence_from(names.map(|name| name.to_string()))
+        };
         project.set("hosts", scope.create_function(names)?)?;
         host.set("project", project)?;
         Ok(host)

@@ -12,66 +12,98 @@ use super::section::{Entry, Section};
 use super::unique::Unique;
 use super::values::Values;
 use crate::diag::{Span, nearest};
-
-/// Reports what is wrong between the hosts, switches and users of a project.
-pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
-    let mut checker = Checker {
-        switches: effective.switches.iter().map(|(name, _)| &*name.text).collect(),
-        addresses: BTreeMap::new(),
-        macs: BTreeMap::new(),
-        cows: BTreeMap::new(),
-        values,
-    };
-    for host in &effective.hosts {
-        checker.host(host);
-    }
-    checker.servers(&effective.hosts);
-}
+use crate::lang::Word;
 
 /// What hosts on one shared file system have in common.
 const SHARED_BY_COW: [&str; 3] = ["template", "size", "free_space"];
 
-struct Checker<'a, 'v> {
+/// What is known of the hosts that were held against each other so far.
+pub(super) struct Between<'a> {
     switches: BTreeSet<&'a str>,
     /// Each fixed address with its place and its host.
     addresses: BTreeMap<IpAddr, (Span, Arc<str>)>,
     /// Each hardware address with its place and its host.
     macs: BTreeMap<String, (Span, Arc<str>)>,
     /// Each shared file system with the first host that names it.
-    cows: BTreeMap<String, (Span, &'a Member)>,
+    cows: BTreeMap<String, FirstOnCow>,
+    servers: Servers,
+}
+
+/// The first host that names a shared file system.
+struct FirstOnCow {
+    span: Span,
+    host: Arc<str>,
+    /// What it says of each of [`SHARED_BY_COW`].
+    texts: [Option<String>; 3],
+}
+
+/// Which hosts say on what server they belong.
+#[derive(Default)]
+struct Servers {
+    is_any_placed: bool,
+    first_unplaced: Option<Word>,
+    unplaced: usize,
+}
+
+impl<'a> Between<'a> {
+    pub(super) fn new(effective: &'a Effective) -> Self {
+        Self {
+            switches: effective.switches.iter().map(|(name, _)| &*name.text).collect(),
+            addresses: BTreeMap::new(),
+            macs: BTreeMap::new(),
+            cows: BTreeMap::new(),
+            servers: Servers::default(),
+        }
+    }
+
+    /// Reports what is wrong between `host` and the switches, its users and the hosts before it.
+    pub(super) fn host(&mut self, host: &Member, values: &mut Values<'_>) {
+        let mut checker = Checker { known: self, values };
+        if let Some(network) = host.whole.section("network") {
+            for (name, interface) in network.sections() {
+                checker.interface(&host.name.text, &name.text, interface);
+            }
+        }
+        checker.groups(host);
+        checker.cow(host);
+        self.servers.note(host);
+    }
+
+    /// Reports what only shows once all hosts are known.
+    pub(super) fn finish(self, values: &mut Values<'_>) {
+        let Servers {
+            is_any_placed,
+            first_unplaced,
+            unplaced,
+        } = self.servers;
+        // In a project of several servers, every host says where it belongs.
+        if let Some(first) = first_unplaced.filter(|_| is_any_placed) {
+            let (host, more) = (first.text.to_string(), unplaced - 1);
+            values.report(Problem::NoServer { host, more }, first.span);
+        }
+    }
+}
+
+impl Servers {
+    fn note(&mut self, host: &Member) {
+        let names = ["service_host", "location"];
+        if names.iter().any(|name| host.whole.setting(name).is_some()) {
+            self.is_any_placed = true;
+            return;
+        }
+        self.unplaced += 1;
+        self.first_unplaced.get_or_insert_with(|| host.name.clone());
+    }
+}
+
+struct Checker<'a, 'k, 'v> {
+    known: &'a mut Between<'k>,
     values: &'a mut Values<'v>,
 }
 
-impl<'a> Checker<'a, '_> {
-    fn host(&mut self, host: &'a Member) {
-        if let Some(network) = host.whole.section("network") {
-            for (name, interface) in network.sections() {
-                self.interface(&host.name.text, &name.text, interface);
-            }
-        }
-        self.groups(host);
-        self.cow(host);
-    }
-
-    /// In a project of several servers, every host says where it belongs.
-    fn servers(&mut self, hosts: &[Member]) {
-        let is_placed = |host: &&Member| {
-            let names = ["service_host", "location"];
-            names.iter().any(|name| host.whole.setting(name).is_some())
-        };
-        let mut unplaced = hosts.iter().filter(|host| !is_placed(host));
-        if let Some(first) = unplaced
-            .next()
-            .filter(|_| hosts.iter().any(|host| is_placed(&host)))
-        {
-            let (host, more) = (first.name.text.to_string(), unplaced.count());
-            self.values
-                .report(Problem::NoServer { host, more }, first.name.span);
-        }
-    }
-
+impl Checker<'_, '_, '_> {
     /// All hosts on one shared file system have one size and one template.
-    fn cow(&mut self, host: &'a Member) {
+    fn cow(&mut self, host: &Member) {
         let section = &host.whole;
         let Some(entry) = section
             .setting("cow_filesystem")
@@ -79,18 +111,21 @@ impl<'a> Checker<'a, '_> {
         else {
             return;
         };
-        let cow = entry.value_text();
-        let span = entry.value_span();
-        let (first, other) = *self.cows.entry(cow.clone()).or_insert((span, host));
-        let text = |member: &Member, keyword| member.whole.setting(keyword).map(Entry::value_text);
-        for keyword in SHARED_BY_COW {
-            if text(host, keyword) != text(other, keyword) {
+        let (cow, span) = (entry.value_text(), entry.value_span());
+        let texts = SHARED_BY_COW.map(|keyword| section.setting(keyword).map(Entry::value_text));
+        let Some(first) = self.known.cows.get(&cow) else {
+            let host = Arc::clone(&host.name.text);
+            self.known.cows.insert(cow, FirstOnCow { span, host, texts });
+            return;
+        };
+        for ((keyword, own), other) in SHARED_BY_COW.into_iter().zip(&texts).zip(&first.texts) {
+            if own != other {
                 let problem = Problem::CowDiffers {
                     host: host.name.text.to_string(),
-                    other: other.name.text.to_string(),
+                    other: first.host.to_string(),
                     cow: cow.clone(),
                     keyword,
-                    first,
+                    first: first.span,
                 };
                 self.values.report(problem, span);
             }
@@ -140,7 +175,7 @@ impl<'a> Checker<'a, '_> {
 
     /// Reports an address that another interface has.
     fn address(&mut self, host: &Arc<str>, address: IpAddr, span: Span) {
-        let problem = claim(&mut self.addresses, Unique::Address, address, host, span);
+        let problem = claim(&mut self.known.addresses, Unique::Address, address, host, span);
         self.report(problem, span);
     }
 
@@ -155,13 +190,13 @@ impl<'a> Checker<'a, '_> {
             return;
         };
         let name = entry.value_text();
-        if name.is_empty() || name.starts_with('/') || self.switches.contains(name.as_str()) {
+        if name.is_empty() || name.starts_with('/') || self.known.switches.contains(name.as_str()) {
             return;
         }
         let near = if self.values.problems.is_flooded() {
             None
         } else {
-            nearest(&name, self.switches.iter().copied()).map(str::to_owned)
+            nearest(&name, self.known.switches.iter().copied()).map(str::to_owned)
         };
         self.values
             .report(Problem::UnknownSwitch { name, near }, entry.value_span());
@@ -175,7 +210,7 @@ impl<'a> Checker<'a, '_> {
             return;
         };
         let span = entry.value_span();
-        let problem = claim(&mut self.macs, Unique::Mac, mac, host, span);
+        let problem = claim(&mut self.known.macs, Unique::Mac, mac, host, span);
         self.report(problem, span);
     }
 

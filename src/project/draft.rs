@@ -2,10 +2,9 @@
 //! MLN's paths.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
+use super::blocks::{HOST, Root};
 use super::inherit::{self, Effective};
 use super::path::{self, Line};
 use super::section::{Content, Entry, Section};
@@ -19,14 +18,13 @@ const WRITTEN_MAX: usize = 128 << 20;
 /// A project that extensions read and change.
 #[derive(Debug)]
 pub struct Draft<'a> {
-    pub(super) root: &'a mut Section,
+    root: &'a mut Root,
     sources: &'a mut SourceMap,
     problems: &'a mut Problems,
     is_writable: bool,
-    has_changed: bool,
     written_bytes: usize,
-    /// What holds by now: in all of the project, or with one host only.
-    resolved: RefCell<BTreeMap<Option<String>, Rc<Effective>>>,
+    /// What holds by now, once somebody has asked.
+    resolved: RefCell<Option<Arc<Effective>>>,
 }
 
 /// Says why a draft cannot be changed so.
@@ -50,13 +48,12 @@ pub enum DraftError {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(root: &'a mut Section, sources: &'a mut SourceMap, problems: &'a mut Problems) -> Self {
+    pub(super) fn new(root: &'a mut Root, sources: &'a mut SourceMap, problems: &'a mut Problems) -> Self {
         Self {
             root,
             sources,
             problems,
             is_writable: true,
-            has_changed: false,
             written_bytes: 0,
             resolved: RefCell::default(),
         }
@@ -64,14 +61,14 @@ impl<'a> Draft<'a> {
 
     /// A draft that is only looked at, of which it is `known` what holds in it.
     pub(super) fn read_only(
-        root: &'a mut Section,
+        root: &'a mut Root,
         sources: &'a mut SourceMap,
         problems: &'a mut Problems,
-        known: Rc<Effective>,
+        known: Arc<Effective>,
     ) -> Self {
         Self {
             is_writable: false,
-            resolved: RefCell::new(BTreeMap::from([(None, known)])),
+            resolved: RefCell::new(Some(known)),
             ..Self::new(root, sources, problems)
         }
     }
@@ -83,35 +80,48 @@ impl<'a> Draft<'a> {
 
     /// The text at `path`; `1` for a block and for a keyword without a value.
     pub fn get(&self, path: &str) -> Option<String> {
-        path::find(&self.effective(path), path).map(|target| target.text())
+        path::find(&self.effective(), path).map(|target| target.text())
     }
 
     /// Where what `path` leads to stands in the text.
     pub fn span(&self, path: &str) -> Option<Span> {
-        path::find(&self.effective(path), path).map(|target| target.span())
+        path::find(&self.effective(), path).map(|target| target.span())
     }
 
     /// The lines of the block at `path`, those inherited first; empty where there is no block.
     pub fn lines(&self, path: &str) -> Vec<Line> {
-        path::find(&self.effective(path), path)
+        path::find(&self.effective(), path)
             .map(|target| target.lines())
             .unwrap_or_default()
     }
 
     /// The names of the top-level blocks of `kind`, such as `host`, in the text's order.
     pub fn names(&self, kind: &str) -> Vec<String> {
-        let blocks = self.root.section(kind);
+        if kind == HOST {
+            return self
+                .root
+                .hosts
+                .names()
+                .map(|name| name.text.to_string())
+                .collect();
+        }
+        let blocks = self.root.section.section(kind);
         let names = blocks.iter().flat_map(|block| block.sections());
         names.map(|(name, _)| name.text.to_string()).collect()
+    }
+
+    /// Whether any host may have `keyword`; one that has it is among those. Asks less than to look at every host.
+    pub fn may_have(&self, keyword: &str) -> bool {
+        self.effective().may_have(keyword)
     }
 
     /// Sets the keyword at `path` to `value`, in the place of what its own block said; `cause` is the line that
     /// faults of it are shown at.
     pub fn set(&mut self, path: &str, value: &str, cause: Span) -> Result<(), DraftError> {
-        let (section, key) = self.place(path, cause, value.len())?;
-        let entry = entry(&key, value, cause)?;
-        section.set(entry);
-        Ok(())
+        self.change(path, cause, value.len(), |section, key| {
+            section.set(entry(key, value, cause)?);
+            Ok(())
+        })
     }
 
     /// Adds the line `text` to the block at `path`.
@@ -122,23 +132,24 @@ impl<'a> Draft<'a> {
             .unwrap_or((text.trim(), ""));
         let entry = entry(key, value, cause)?;
         // The last component only tells where the block ends.
-        let (section, _) = self.place(&format!("{path}/{key}"), cause, text.len())?;
-        section.push(entry);
-        Ok(())
+        self.change(&format!("{path}/{key}"), cause, text.len(), |section, _| {
+            section.push(entry);
+            Ok(())
+        })
     }
 
     /// Adds a host, which inherits from `superclass` if one is given.
     pub fn add_host(&mut self, name: &str, superclass: Option<&str>, cause: Span) -> Result<(), DraftError> {
-        let exists = |root: &Section| Some(root.section("host")?.section(name)?.header);
-        if exists(self.root).is_some() {
+        if self.root.hosts.place(name).is_some() {
             return Err(DraftError::HostExists(name.to_owned()));
         }
         let path = format!("/host/{name}/superclass");
-        let (section, key) = self.place(&path, cause, 64)?;
-        if let Some(superclass) = superclass {
-            section.set(entry(&key, superclass, cause)?);
-        }
-        Ok(())
+        self.change(&path, cause, 64, |section, key| {
+            if let Some(superclass) = superclass {
+                section.set(entry(key, superclass, cause)?);
+            }
+            Ok(())
+        })
     }
 
     /// Reports a fault.
@@ -146,8 +157,14 @@ impl<'a> Draft<'a> {
         self.problems.push(diagnostic);
     }
 
-    /// The section that holds the last component of `path`, made where it is not there, and that component.
-    fn place(&mut self, path: &str, cause: Span, bytes: usize) -> Result<(&mut Section, String), DraftError> {
+    /// Has `change` change the section that holds the last component of `path`, which is made where it is not there.
+    fn change(
+        &mut self,
+        path: &str,
+        cause: Span,
+        bytes: usize,
+        change: impl FnOnce(&mut Section, &str) -> Result<(), DraftError>,
+    ) -> Result<(), DraftError> {
         let parts = path::components(path);
         let least = match parts.first() {
             Some(&("host" | "superclass" | "switch")) => 3,
@@ -169,35 +186,20 @@ impl<'a> Draft<'a> {
         if self.written_bytes > WRITTEN_MAX {
             return Err(DraftError::TooMuch);
         }
-        self.has_changed = true;
-        self.resolved.borrow_mut().clear();
-        let mut section = &mut *self.root;
-        for part in above {
-            section = section.container(&word(part, cause), cause);
-        }
-        Ok((section, (*last).to_owned()))
+        *self.resolved.borrow_mut() = None;
+        let above: Vec<Word> = above.iter().map(|part| word(part, cause)).collect();
+        self.root.change(&above, cause, |section| change(section, last))
     }
 
-    /// What holds by now, as far as `path` needs it.
-    fn effective(&self, path: &str) -> Rc<Effective> {
+    /// What holds by now.
+    fn effective(&self) -> Arc<Effective> {
         let mut resolved = self.resolved.borrow_mut();
-        if let Some(whole) = resolved.get(&None) {
-            return Rc::clone(whole);
-        }
-        // Once something was written, only what is asked for is resolved, so that writing and reading in turns
-        // does not cost the whole project each time.
-        let parts = path::components(path);
-        let only = match parts.get(..2) {
-            Some(&["host", host]) if self.has_changed => Some(host.to_owned()),
-            Some(&["host", _]) => None,
-            _ => Some(String::new()),
-        };
-        let made = resolved.entry(only.clone()).or_insert_with(|| {
+        let known = resolved.get_or_insert_with(|| {
             // The faults are told when the project is resolved for good.
             let mut unheard = Problems::new(false);
-            Rc::new(inherit::resolve(self.root, only.as_deref(), &mut unheard))
+            Arc::new(inherit::resolve(self.root, &mut unheard))
         });
-        Rc::clone(made)
+        Arc::clone(known)
     }
 }
 

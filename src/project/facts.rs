@@ -1,5 +1,7 @@
 //! What holds in a loaded project beyond its model, for plugins that configure guests.
 
+use std::sync::Arc;
+
 use super::inherit::Effective;
 use super::load::Loaded;
 use super::path::{self, Line};
@@ -10,8 +12,8 @@ use crate::diag::{SourceMap, Span};
 #[derive(Debug)]
 pub struct Facts {
     /// `None` once nobody asks any more.
-    effective: Option<Effective>,
-    sources: SourceMap,
+    effective: Option<Arc<Effective>>,
+    sources: Arc<SourceMap>,
 }
 
 impl Facts {
@@ -27,7 +29,7 @@ impl Facts {
     pub fn none() -> Self {
         Self {
             effective: None,
-            sources: SourceMap::new(),
+            sources: Arc::default(),
         }
     }
 
@@ -55,10 +57,16 @@ impl Facts {
         self.sources.origin(span)
     }
 
+    /// Whether any host may have `keyword`; one that has it is among those. Asks less than to look at every host.
+    pub fn may_have(&self, keyword: &str) -> bool {
+        let mut known = self.effective.iter();
+        known.any(|effective| effective.may_have(keyword))
+    }
+
     /// The names of all hosts, in natural order.
-    pub fn hosts(&self) -> Vec<&str> {
-        let hosts = self.effective.iter().flat_map(|effective| &effective.hosts);
-        let mut names: Vec<&str> = hosts.map(|host| &*host.name.text).collect();
+    pub fn hosts(&self) -> Vec<Arc<str>> {
+        let hosts = self.effective.iter();
+        let mut names: Vec<Arc<str>> = hosts.flat_map(|effective| effective.host_names()).collect();
         names.sort_by(|one, other| super::natural::compare(one, other));
         names
     }

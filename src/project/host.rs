@@ -1,5 +1,7 @@
 //! A host's effective section as the model has it.
 
+use std::sync::Arc;
+
 use super::accounts;
 use super::inherit::Member;
 use super::interfaces;
@@ -90,7 +92,7 @@ impl Builder<'_, '_> {
     }
 
     fn name(&mut self, member: &Member) -> Option<HostName> {
-        let name = HostName::new(&member.name.text);
+        let name = HostName::shared(Arc::clone(&member.name.text));
         if name.is_none() {
             let problem = Problem::BadName {
                 name: member.name.text.to_string(),

@@ -1,13 +1,14 @@
 //! Reads the project file and every file that it includes, and puts their nodes where the directives stood.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::loader::{LoadedFile, Loader};
 use super::problem::Problem;
 use super::schema;
-use super::wording::Problems;
+use super::wording::{Problems, Stage};
 use crate::diag::{SourceId, SourceMap, Span};
-use crate::lang::{self, Include, Node, Tree};
+use crate::lang::{self, Include, Node};
 
 /// How deep files may include files.
 const DEPTH_MAX: usize = 32;
@@ -16,13 +17,18 @@ const FILES_MAX: usize = 10_000;
 /// How many bytes all files of a project may have.
 const TOTAL_MAX: usize = 64 << 20;
 
-/// Reads `path` with all that it includes; the tree has no [`Node::Include`] left.
-pub(super) fn read_tree(
+/// Takes the nodes of a text one after the other.
+type Sink<'s> = &'s mut dyn FnMut(Node, &mut Problems);
+
+/// Reads `path` with all that it includes, and hands every node of the top level to `sink`; no [`Node::Include`] is
+/// left.
+pub(super) fn read_each(
     loader: &dyn Loader,
     path: &str,
     sources: &mut SourceMap,
     problems: &mut Problems,
-) -> Tree {
+    sink: Sink<'_>,
+) {
     let mut reader = Reader {
         loader,
         sources,
@@ -30,7 +36,7 @@ pub(super) fn read_tree(
         open: Vec::new(),
         total: 0,
     };
-    reader.read(path, None, &[]).unwrap_or_default()
+    reader.read(path, None, &mut Vec::new(), sink);
 }
 
 struct Reader<'a> {
@@ -44,7 +50,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads the file `path`, which `directive` asks for inside the blocks `context`.
-    fn read(&mut self, path: &str, directive: Option<Span>, context: &[String]) -> Option<Tree> {
+    fn read(&mut self, path: &str, directive: Option<Span>, context: &mut Vec<String>, sink: Sink<'_>) {
         let from = directive.map(|span| self.sources.get(span.source).name().to_string());
         let file = match self.loader.load(path, from.as_deref()) {
             Ok(file) => file,
@@ -57,15 +63,20 @@ impl Reader<'_> {
             return self.refuse(problem, directive);
         }
         let identity = file.identity.clone();
-        let source = self.add(file, directive)?;
-        let (tree, errors) = lang::parse_within(self.sources, source, schema::holds_lines, context);
+        let Some(id) = self.add(file, directive) else {
+            return;
+        };
+        self.open.push((identity, id));
+        let source = Arc::clone(self.sources.get(id));
+        let around = context.clone();
+        let errors = lang::parse_each(&source, id, schema::holds_lines, &around, &mut |node| {
+            self.splice(node, context, sink);
+        });
+        self.open.pop();
+        self.problems.begin(Stage::Syntax);
         for error in errors {
             self.problems.push(error.into());
         }
-        self.open.push((identity, source));
-        let nodes = self.splice(tree.nodes, &mut context.to_vec());
-        self.open.pop();
-        Some(Tree { nodes })
     }
 
     /// Why `file` cannot be one more file of the project.
@@ -101,36 +112,34 @@ impl Reader<'_> {
         }
         let source = self.sources.add(file.name, text, directive);
         if !is_utf8 {
+            self.problems.begin(Stage::Text);
             self.problems.add(Problem::NotUtf8, Some(Span::new(source, 0, 0)));
         }
         Some(source)
     }
 
-    /// Replaces every directive among `nodes`, which stand inside the blocks `context`, by what it names.
-    fn splice(&mut self, nodes: Vec<Node>, context: &mut Vec<String>) -> Vec<Node> {
-        let mut spliced = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            match node {
-                Node::Include(Include { path }) => {
-                    let tree = self.read(&path.text, Some(path.span), context);
-                    spliced.extend(tree.unwrap_or_default().nodes);
+    /// Hands `node`, which stands inside the blocks `context`, to `sink`, every directive in it replaced by what it names.
+    fn splice(&mut self, node: Node, context: &mut Vec<String>, sink: Sink<'_>) {
+        match node {
+            Node::Include(Include { path }) => self.read(&path.text, Some(path.span), context, sink),
+            Node::Block(mut block) => {
+                let header: Vec<&str> = block.header.iter().map(|word| &*word.text).collect();
+                context.push(header.join(" "));
+                let mut spliced = Vec::with_capacity(block.nodes.len());
+                for inner in block.nodes {
+                    self.splice(inner, context, &mut |node, _| spliced.push(node));
                 }
-                Node::Block(mut block) => {
-                    let header: Vec<&str> = block.header.iter().map(|word| &*word.text).collect();
-                    context.push(header.join(" "));
-                    block.nodes = self.splice(block.nodes, context);
-                    context.pop();
-                    spliced.push(Node::Block(block));
-                }
-                other => spliced.push(other),
+                block.nodes = spliced;
+                context.pop();
+                sink(Node::Block(block), self.problems);
             }
+            other => sink(other, self.problems),
         }
-        spliced
     }
 
-    fn refuse(&mut self, problem: Problem, directive: Option<Span>) -> Option<Tree> {
+    fn refuse(&mut self, problem: Problem, directive: Option<Span>) {
+        self.problems.begin(Stage::Include);
         self.problems.add(problem, directive);
-        None
     }
 }
 

@@ -11,25 +11,27 @@ use super::section::{Content, Entry, Section};
 use super::values::Values;
 use crate::diag::{Span, nearest};
 
-/// Reports what each block says wrongly by itself; what only shows in a whole host is checked elsewhere.
+/// Reports what each block says wrongly by itself, but for the hosts'.
 pub(super) fn check(effective: &Effective, extension: Option<&dyn Extension>, values: &mut Values<'_>) {
     let values = &mut Checker { extension, values };
     for entry in &effective.others {
         check_top_level(entry, values);
     }
     check_section(&effective.global, Place::Global, values);
-    for member in effective.superclasses.iter().chain(&effective.hosts) {
-        check_section(&member.own, Place::Host, values);
-    }
     for superclass in &effective.superclasses {
+        check_section(&superclass.own, Place::Host, values);
         accounts::check(&superclass.own, values.values);
     }
     for (_, section) in &effective.switches {
         check_section(section, Place::Switch, values);
     }
-    for host in &effective.hosts {
-        check_required(host, values);
-    }
+}
+
+/// Reports what the block of `host` says wrongly by itself; what only shows in the whole host is checked elsewhere.
+pub(super) fn check_host(host: &Member, extension: Option<&dyn Extension>, values: &mut Values<'_>) {
+    let values = &mut Checker { extension, values };
+    check_section(&host.own, Place::Host, values);
+    check_required(host, values);
 }
 
 /// Reports what a plugin's block in `host` needs and has from nowhere, neither the host nor what it inherits.

@@ -1,30 +1,32 @@
 //! From a project file to the project: the stages in order.
 
-use std::rc::Rc;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::check;
+use super::blocks::Root;
+use super::check::Between;
 use super::draft::Draft;
 use super::extension::Extension;
 use super::hooks::hooks;
-use super::host::Builder;
+use super::hosts::{self, Hosts};
 use super::include;
 use super::inherit::{self, Effective};
 use super::interfaces;
 use super::keywords;
 use super::loader::Loader;
-use super::model::{Host, Project, Switch};
+use super::model::{Project, Switch};
 use super::natural;
+use super::origins::Origins;
 use super::password;
 use super::problem::Problem;
 use super::reservation::reservations;
 use super::section::Section;
 use super::settings::Settings;
-use super::unique;
+use super::unique::Found;
 use super::values::Values;
-use super::wording::Problems;
+use super::wording::{Problems, Stage};
 use crate::diag::{Diagnostics, SourceMap, Span};
-use crate::lang::{self, Word};
+use crate::lang::{Formatter, Word};
 
 /// How a project is loaded.
 #[derive(Debug, Clone, Default)]
@@ -47,16 +49,16 @@ pub struct Loaded {
     /// What is wrong.
     pub diagnostics: Diagnostics,
     /// The texts that were read.
-    pub sources: SourceMap,
+    pub sources: Arc<SourceMap>,
     /// What holds in every block.
-    pub(super) effective: Option<Effective>,
+    pub(super) effective: Option<Arc<Effective>>,
 }
 
 impl Loaded {
     /// The hosts that the text has, in its order, usable or not.
-    pub fn host_names(&self) -> Vec<&str> {
-        let hosts = self.effective.iter().flat_map(|effective| &effective.hosts);
-        hosts.map(|host| &*host.name.text).collect()
+    pub fn host_names(&self) -> Vec<Arc<str>> {
+        let effective = self.effective.iter();
+        effective.flat_map(|effective| effective.host_names()).collect()
     }
 }
 
@@ -65,53 +67,104 @@ pub fn load(loader: &dyn Loader, path: &str, options: &LoadOptions) -> Loaded {
     let mut sources = SourceMap::new();
     sources.hide_after(password::PLAIN);
     let mut problems = Problems::new(options.strict);
-    let tree = include::read_tree(loader, path, &mut sources, &mut problems);
-    let text = lang::format(&tree);
-    let mut project = None;
-    let mut effective = None;
-    if let Some(whole) = sources.whole() {
-        let mut root = Section::of_tree(tree.nodes, whole, &mut problems);
+    let (mut root, text) = read(loader, path, &mut sources, &mut problems);
+    let mut made = None;
+    if sources.whole().is_some() {
         let extension = options.extension.as_deref();
         if let Some(extension) = extension {
+            problems.begin(Stage::Extend);
             extension.post_parse(&mut Draft::new(&mut root, &mut sources, &mut problems));
         }
-        let resolved = Rc::new(inherit::resolve(&root, None, &mut problems));
-        let mut values = Values::new(&sources, &mut problems);
-        keywords::check(&resolved, extension, &mut values);
-        check::check(&resolved, &mut values);
-        unique::check(&resolved, &mut values);
-        project = build(&resolved, whole, options, &mut values);
+        Arc::make_mut(&mut root.hosts).finish();
+        problems.begin(Stage::Inherit);
+        let effective = Arc::new(inherit::resolve(&root, &mut problems));
+        let order = check(&effective, options, &mut problems);
         if let Some(extension) = extension {
-            let known = Rc::clone(&resolved);
-            extension.check(&mut Draft::read_only(
-                &mut root,
-                &mut sources,
-                &mut problems,
-                known,
-            ));
+            problems.begin(Stage::Finish);
+            let known = Arc::clone(&effective);
+            let mut draft = Draft::read_only(&mut root, &mut sources, &mut problems, known);
+            extension.check(&mut draft);
         }
-        effective = Rc::into_inner(resolved);
+        made = Some((effective, order));
     }
-    let project = project.filter(|_| !problems.diagnostics.has_errors());
+    let sources = Arc::new(sources);
+    let mut project = None;
+    let effective = made.map(|(effective, order)| {
+        let origins = Arc::new(Origins::new(Arc::clone(&sources), &effective));
+        let settings = options.settings.clone();
+        let hosts = Hosts::described(Arc::clone(&effective), Arc::clone(&origins), settings, order);
+        problems.begin(Stage::Build);
+        project = build(&effective, hosts, &mut Values::new(&origins, &mut problems));
+        effective
+    });
     Loaded {
         text,
-        project,
+        project: project.filter(|_| !problems.diagnostics.has_errors()),
         diagnostics: problems.diagnostics,
         sources,
         effective,
     }
 }
 
-fn build(
-    effective: &Effective,
-    whole: Span,
-    options: &LoadOptions,
-    values: &mut Values<'_>,
-) -> Option<Project> {
+/// Reads the project file `path`: its blocks, and its text in canonical form.
+fn read(loader: &dyn Loader, path: &str, sources: &mut SourceMap, problems: &mut Problems) -> (Root, String) {
+    let mut root = Root::default();
+    let mut formatter = Formatter::default();
+    include::read_each(loader, path, sources, problems, &mut |node, problems| {
+        formatter.push(&node);
+        problems.begin(Stage::Blocks);
+        root.push(node, problems);
+    });
+    if let Some(whole) = sources.whole() {
+        root.section.header = whole;
+    }
+    (root, formatter.finish())
+}
+
+/// Reports what is wrong with the blocks of a project, each by itself and beside the others. Answers the places of the
+/// hosts that can be made, in natural order of their names.
+fn check(effective: &Effective, options: &LoadOptions, problems: &mut Problems) -> Vec<u32> {
+    let extension = options.extension.as_deref();
+    let values = &mut Values::checking(problems);
+    values.problems.begin(Stage::Keywords);
+    keywords::check(effective, extension, values);
+    let mut between = Between::new(effective);
+    let mut found = Found::default();
+    let mut names = BTreeMap::new();
+    let mut made = Vec::with_capacity(effective.host_count());
+    let mut budget = effective.budget();
+    for place in 0..effective.host_count() {
+        values.problems.begin(Stage::Inherit);
+        let host = effective.host(place, &mut budget, values.problems);
+        values.problems.begin(Stage::Keywords);
+        keywords::check_host(&host, extension, values);
+        values.problems.begin(Stage::Between);
+        between.host(&host, values);
+        values.problems.begin(Stage::Unique);
+        found.host(&host, values);
+        values.problems.begin(Stage::Build);
+        let (name, span) = (&host.name.text, host.name.span);
+        // Blocks of one name were told before; these have become so by their variables.
+        if let Some(first) = names.insert(Arc::clone(name), span) {
+            let name = name.to_string();
+            values.report(Problem::DuplicateHost { name, first }, span);
+        }
+        if hosts::build(&host, effective, &options.settings, values).is_some() {
+            let place = u32::try_from(place).expect("hosts are counted in 32 bits");
+            made.push((Arc::clone(name), place));
+        }
+    }
+    values.problems.begin(Stage::Between);
+    between.finish(values);
+    values.problems.begin(Stage::Unique);
+    found.finish(values);
+    made.sort_by(|(one, _), (other, _)| natural::compare(one, other));
+    made.into_iter().map(|(_, place)| place).collect()
+}
+
+fn build(effective: &Effective, hosts: Hosts, values: &mut Values<'_>) -> Option<Project> {
+    let whole = effective.header();
     let name = project_name(&effective.global, whole, values);
-    let mut hosts = hosts(effective, options, values);
-    // In place, since no two names are the same: a copy of all hosts beside them is much.
-    hosts.sort_unstable_by(|one, other| natural::compare(one.name.as_str(), other.name.as_str()));
     let mut switches: Vec<Switch> = effective
         .switches
         .iter()
@@ -135,10 +188,8 @@ fn build(
 
 /// Reports a switch that has fewer addresses than machines ask it for.
 fn check_reservations(project: &Project, effective: &Effective, values: &mut Values<'_>) {
-    for switch in &project.switches {
-        let without = reservations(project, switch)
-            .into_iter()
-            .find(|made| made.address.is_none());
+    for (switch, made) in project.switches.iter().zip(reservations(project)) {
+        let without = made.into_iter().find(|made| made.address.is_none());
         let span = effective
             .switches
             .iter()
@@ -152,27 +203,6 @@ fn check_reservations(project: &Project, effective: &Effective, values: &mut Val
             values.report(problem, name.span);
         }
     }
-}
-
-fn hosts(effective: &Effective, options: &LoadOptions, values: &mut Values<'_>) -> Vec<Host> {
-    let mut builder = Builder {
-        values,
-        settings: &options.settings,
-        global: &effective.global,
-    };
-    let mut names = std::collections::BTreeMap::new();
-    let mut hosts = Vec::with_capacity(effective.hosts.len());
-    for member in &effective.hosts {
-        // Blocks of one name were told before; these have become so by their variables.
-        if let Some(first) = names.insert(&*member.name.text, member.name.span) {
-            let name = member.name.text.to_string();
-            builder
-                .values
-                .report(Problem::DuplicateHost { name, first }, member.name.span);
-        }
-        hosts.extend(builder.host(member));
-    }
-    hosts
 }
 
 fn project_name(global: &Section, whole: Span, values: &mut Values<'_>) -> Option<String> {

@@ -1,15 +1,20 @@
 //! Hardware addresses: the project's own, else made from its secret and the names of project, host and interface, so
 //! that a machine keeps its address from bake to bake. No two interfaces of a project have the same one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Host, HostName, Interface, Platform, Project};
 use crate::base::digest::Sha256Digest;
 use crate::base::{IdentityKey, Origin};
 
-/// The hardware address of every interface of a project, by host and interface.
-#[derive(Debug, Clone, Default)]
-pub struct MacTable(BTreeMap<(HostName, String), String>);
+/// The hardware addresses of a project's interfaces.
+#[derive(Debug, Clone)]
+pub struct MacTable {
+    project: String,
+    key: Option<IdentityKey>,
+    /// The interfaces, by host and name, that only a later attempt gave an address that no other one has.
+    attempts: BTreeMap<(HostName, String), u32>,
+}
 
 /// Two interfaces of a project have the same hardware address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,75 +34,76 @@ impl MacTable {
     /// Gives every interface of `project` an address: first those that the project sets, then the others in order,
     /// which follow from `key`, or from the names alone where nobody has one. An interface that is a VLAN has the address of the one that carries it.
     pub fn assign(project: &Project, key: Option<&IdentityKey>) -> Result<Self, MacError> {
-        let interfaces = || {
-            project
-                .hosts
-                .iter()
-                .flat_map(|host| host.interfaces.iter().map(move |interface| (host, interface)))
-                .filter(|(_, interface)| interface.vlan.is_none())
+        let mut table = Self {
+            project: project.name.clone(),
+            key: key.cloned(),
+            attempts: BTreeMap::new(),
         };
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
-        let mut table = BTreeMap::new();
-        for (host, interface) in interfaces() {
-            let Some(mac) = &interface.mac else {
-                continue;
-            };
-            let owner = format!("`{} {}`", host.name, interface.name);
-            if let Some(first) = owners.insert(mac.value.clone(), owner.clone()) {
-                return Err(MacError {
-                    mac: mac.value.clone(),
-                    first,
-                    second: owner,
-                    origin: mac.origin.clone(),
-                });
+        let mut derived = Vec::new();
+        for host in project.hosts.iter() {
+            for interface in host
+                .interfaces
+                .iter()
+                .filter(|interface| interface.vlan.is_none())
+            {
+                let Some(mac) = &interface.mac else {
+                    derived.push((host.name.clone(), host.platform.value, interface.name.clone()));
+                    continue;
+                };
+                let owner = format!("`{} {}`", host.name, interface.name);
+                if let Some(first) = owners.insert(mac.value.clone(), owner.clone()) {
+                    return Err(MacError {
+                        mac: mac.value.clone(),
+                        first,
+                        second: owner,
+                        origin: mac.origin.clone(),
+                    });
+                }
             }
-            table.insert(place(host, interface), mac.value.clone());
         }
-        for (host, interface) in interfaces().filter(|(_, interface)| interface.mac.is_none()) {
+        let mut taken: BTreeSet<Box<str>> = owners.into_keys().map(String::into_boxed_str).collect();
+        for (host, platform, interface) in derived {
             // A second try only where another interface has the address already.
-            let free = (0..u32::MAX)
-                .map(|attempt| derived(key, project, host, &interface.name, attempt))
-                .find(|mac| !owners.contains_key(mac))
+            let attempt = (0..u32::MAX)
+                .find(|attempt| taken.insert(table.derived(&host, platform, &interface, *attempt).into()))
                 .expect("a project has fewer interfaces than there are addresses");
-            owners.insert(free.clone(), String::new());
-            table.insert(place(host, interface), free);
+            if attempt > 0 {
+                table.attempts.insert((host, interface), attempt);
+            }
         }
-        Ok(Self(table))
+        Ok(table)
     }
 
     /// The address of one interface of the project; empty for a VLAN.
     pub fn get(&self, host: &Host, interface: &Interface) -> String {
-        let mac = self.0.get(&place(host, interface));
-        mac.cloned().unwrap_or_default()
+        if interface.vlan.is_some() {
+            return String::new();
+        }
+        if let Some(mac) = &interface.mac {
+            return mac.value.clone();
+        }
+        let attempt = if self.attempts.is_empty() {
+            None
+        } else {
+            self.attempts.get(&(host.name.clone(), interface.name.clone()))
+        };
+        let attempt = attempt.copied().unwrap_or_default();
+        self.derived(&host.name, host.platform.value, &interface.name, attempt)
     }
-}
 
-fn place(host: &Host, interface: &Interface) -> (HostName, String) {
-    (host.name.clone(), interface.name.clone())
-}
-
-/// An address in the platform's own range.
-fn derived(
-    key: Option<&IdentityKey>,
-    project: &Project,
-    host: &Host,
-    interface: &str,
-    attempt: u32,
-) -> String {
-    let names = [
-        &*project.name,
-        host.name.as_str(),
-        interface,
-        &attempt.to_string(),
-    ];
-    let bytes: [u8; 4] = key.map_or_else(
-        || Sha256Digest::of(names.join("\0").as_bytes()).first(),
-        |key| key.derive("hardware address", &names),
-    );
-    let hexadecimal: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    match host.platform.value {
-        Platform::Uml => format!("fe:fd:{}", hexadecimal.join(":")),
-        Platform::Xen | Platform::XenHvm => format!("00:16:3e:{}", hexadecimal[..3].join(":")),
-        Platform::Qemu => format!("52:54:00:{}", hexadecimal[..3].join(":")),
+    /// An address in the platform's own range.
+    fn derived(&self, host: &HostName, platform: Platform, interface: &str, attempt: u32) -> String {
+        let names = [&*self.project, host.as_str(), interface, &attempt.to_string()];
+        let bytes: [u8; 4] = self.key.as_ref().map_or_else(
+            || Sha256Digest::of(names.join("\0").as_bytes()).first(),
+            |key| key.derive("hardware address", &names),
+        );
+        let hexadecimal: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        match platform {
+            Platform::Uml => format!("fe:fd:{}", hexadecimal.join(":")),
+            Platform::Xen | Platform::XenHvm => format!("00:16:3e:{}", hexadecimal[..3].join(":")),
+            Platform::Qemu => format!("52:54:00:{}", hexadecimal[..3].join(":")),
+        }
     }
 }

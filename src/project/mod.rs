@@ -1,15 +1,20 @@
 //! From the syntax tree to the project: what is meant, with every default filled in and every value checked.
 //!
 //! ```text
-//!  file --include--> Tree --section--> blocks by name --variable, inherit--> what holds in each block
-//!       --keywords, check--> faults          --host, accounts--> Project
+//!  file --include--> nodes, one by one --blocks--> blocks by name --variable, inherit--> what holds in each block
+//!       --keywords, check--> faults          --hosts, host, accounts--> Project
 //! ```
 //!
-//! [`load`] runs the stages; every fault is collected on the way, so that one run tells all of them. What each keyword
+//! A project may have tens of thousands of hosts. What is held of each is what its own block says, as bytes
+//! (`host_blocks`); what holds in it, and what the model says of it, is made when it is asked for, and dropped.
+//!
+//! [`load()`] runs the stages; every fault is collected on the way, so that one run tells all of them. What each keyword
 //! is stands in [`schema`], as data.
 
 mod accounts;
+mod blocks;
 mod check;
+mod classes;
 mod disks;
 mod draft;
 mod extension;
@@ -17,6 +22,8 @@ mod facts;
 pub mod graph;
 mod hooks;
 mod host;
+mod host_blocks;
+mod hosts;
 mod image_format;
 mod include;
 mod inherit;
@@ -26,10 +33,13 @@ mod keywords;
 mod load;
 mod loader;
 mod mac;
+mod merge;
 pub mod model;
 mod model_guest;
 mod model_network;
 mod natural;
+mod origins;
+mod packed;
 mod password;
 mod path;
 mod problem;
@@ -51,6 +61,7 @@ pub use draft::{Draft, DraftError};
 pub use extension::{Extension, ExtensionBlock, ExtensionKeyword};
 pub use facts::Facts;
 pub use hooks::{Hook, Moment};
+pub use hosts::Hosts;
 pub use image_format::ImageFormat;
 pub use load::{LoadOptions, Loaded, load};
 pub use loader::{FileLoader, LoadError, LoadedFile, Loader, TextLoader};

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::hooks::Hook;
+use super::hosts::Hosts;
 use super::image_format::ImageFormat;
 use crate::base::{ByteSize, GuestPath, Origin, Sourced};
 
@@ -17,8 +19,8 @@ pub use super::model_network::{
 pub struct Project {
     /// The project's name.
     pub name: String,
-    /// The hosts, sorted by name in natural order (`node2` before `node10`).
-    pub hosts: Vec<Host>,
+    /// The hosts.
+    pub hosts: Hosts,
     /// The switches, sorted by name.
     pub switches: Vec<Switch>,
     /// What the server runs around start and stop.
@@ -32,7 +34,7 @@ pub struct Project {
 /// A host's short name: letters, digits and inner hyphens, at most 63; what the guest calls itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct HostName(String);
+pub struct HostName(Arc<str>);
 
 /// One virtual machine.
 #[derive(Debug, Clone)]
@@ -108,7 +110,7 @@ pub struct Host {
 }
 
 /// What runs a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Platform {
     /// User-Mode Linux, the language's default.
@@ -235,15 +237,26 @@ impl RootDevice {
 impl HostName {
     /// Takes `name` if a guest can be called so.
     pub fn new(name: &str) -> Option<Self> {
+        Self::shared(Arc::from(name))
+    }
+
+    /// The same without a copy of `name`.
+    pub(crate) fn shared(name: Arc<str>) -> Option<Self> {
         let inner = name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let fits = (1..=63).contains(&name.len()) && !name.starts_with('-') && !name.ends_with('-');
-        (inner && fits).then(|| Self(name.to_owned()))
+        (inner && fits).then_some(Self(name))
     }
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for HostName {
+    fn as_ref(&self) -> &str {
         &self.0
     }
 }
@@ -258,7 +271,7 @@ impl TryFrom<String> for HostName {
 
 impl From<HostName> for String {
     fn from(name: HostName) -> Self {
-        name.0
+        name.0.to_string()
     }
 }
 

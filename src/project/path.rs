@@ -1,5 +1,7 @@
 //! MLN's paths into a project: `/host/www1/network/eth0/address`.
 
+use std::sync::Arc;
+
 use super::inherit::Effective;
 use super::section::{Content, Entry, Section};
 use crate::diag::Span;
@@ -35,12 +37,12 @@ impl Line {
 }
 
 /// What a path leads to.
-pub(super) enum Target<'s> {
-    Section(&'s Section),
-    Entry(&'s Entry),
+pub(super) enum Target {
+    Section(Arc<Section>),
+    Entry(Entry),
 }
 
-impl Target<'_> {
+impl Target {
     /// The text at the path: `1` for a block, or for a keyword without a value.
     pub(super) fn text(&self) -> String {
         match self {
@@ -73,39 +75,38 @@ pub(super) fn components(path: &str) -> Vec<&str> {
 }
 
 /// What is at `path` of a resolved project.
-pub(super) fn find<'e>(effective: &'e Effective, path: &str) -> Option<Target<'e>> {
+pub(super) fn find(effective: &Effective, path: &str) -> Option<Target> {
     let parts = components(path);
     let (kind, rest) = parts.split_first()?;
-    let named = |section: Option<&'e Section>| Some((section?, rest.get(1..).unwrap_or_default()));
-    let (section, rest) = match *kind {
-        "global" => (&*effective.global, rest),
-        "host" => named(effective.host(rest.first()?).map(|host| &*host.whole))?,
+    let of_named = rest.get(1..).unwrap_or_default();
+    match *kind {
+        "global" => within(&effective.global, rest),
+        "host" => within(&effective.find_host(rest.first()?)?, of_named),
         "superclass" => {
             let mut classes = effective.superclasses.iter();
             let class = classes.find(|class| *class.name.text == **rest.first().unwrap_or(&""));
-            named(class.map(|class| &*class.whole))?
+            within(&class?.whole, of_named)
         }
         "switch" => {
             let mut switches = effective.switches.iter();
             let switch = switches.find(|(name, _)| *name.text == **rest.first().unwrap_or(&""));
-            named(switch.map(|(_, section)| &**section))?
+            within(&switch?.1, of_named)
         }
         other => {
             let entry = effective.others.iter().find(|entry| *entry.key.text == *other)?;
             match &entry.content {
-                Content::Section(section) => (&**section, rest),
-                _ if rest.is_empty() => return Some(Target::Entry(entry)),
-                _ => return None,
+                Content::Section(section) => within(section, rest),
+                _ if rest.is_empty() => Some(Target::Entry(entry.clone())),
+                _ => None,
             }
         }
-    };
-    within(section, rest)
+    }
 }
 
 /// What is at the components `rest` below `section`.
-pub(super) fn within<'s>(section: &'s Section, rest: &[&str]) -> Option<Target<'s>> {
+fn within(section: &Arc<Section>, rest: &[&str]) -> Option<Target> {
     let Some((first, rest)) = rest.split_first() else {
-        return Some(Target::Section(section));
+        return Some(Target::Section(Arc::clone(section)));
     };
     if let Some(inner) = section.section(first) {
         return within(inner, rest);
@@ -113,5 +114,5 @@ pub(super) fn within<'s>(section: &'s Section, rest: &[&str]) -> Option<Target<'
     if !rest.is_empty() {
         return None;
     }
-    section.setting(first).map(Target::Entry)
+    section.setting(first).cloned().map(Target::Entry)
 }

@@ -12,6 +12,8 @@ use crate::base::Origin;
 /// An address that a switch hands out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
+    /// The machine's place in the project.
+    pub place: usize,
     /// The machine.
     pub host: HostName,
     /// Its interface.
@@ -22,31 +24,60 @@ pub struct Reservation {
     pub origin: Origin,
 }
 
-/// What `switch` hands out, in the order of the hosts: to an interface with a fixed address that one, to one that asks
-/// by DHCP the next free of the range. Empty for a switch that hands out nothing.
-pub fn reservations(project: &Project, switch: &Switch) -> Vec<Reservation> {
-    let Some(range) = &switch.dhcp else {
-        return Vec::new();
-    };
-    let mut taken = taken(project, switch);
-    let mut free = (u32::from(range.value.0)..=u32::from(range.value.1)).map(Ipv4Addr::from);
-    let mut made = Vec::new();
-    for (host, interface) in plugged(project, switch) {
-        let Some(wanted) = &interface.address else {
-            continue;
-        };
-        let address = match wanted.value {
-            InterfaceAddress::Static(address) => Some(address),
-            InterfaceAddress::Dhcp => free.find(|address| taken.insert(*address)),
-        };
-        made.push(Reservation {
-            host: host.name.clone(),
-            interface: interface.name.clone(),
-            address,
-            origin: wanted.origin.clone(),
-        });
+/// What each switch of `project` hands out, in the order of the switches and the hosts: to an interface with a fixed
+/// address that one, to one that asks by DHCP the next free of the range. Nothing for a switch that hands out nothing.
+pub fn reservations(project: &Project) -> Vec<Vec<Reservation>> {
+    let switches = &project.switches;
+    let mut made = vec![Vec::new(); switches.len()];
+    if switches.iter().all(|switch| switch.dhcp.is_none()) {
+        return made;
+    }
+    let handing_out = switches
+        .iter()
+        .enumerate()
+        .filter(|(_, switch)| switch.dhcp.is_some());
+    let places: BTreeMap<&str, usize> = handing_out
+        .map(|(place, switch)| (switch.name.as_str(), place))
+        .collect();
+    let mut fixed = BTreeSet::new();
+    for (host_place, host) in project.hosts.iter().enumerate() {
+        fixed.extend(host.interfaces.iter().flat_map(fixed_addresses));
+        for interface in &host.interfaces {
+            let switch = plugged_into(interface).and_then(|name| places.get(name));
+            if let (Some(switch), Some(wanted)) = (switch, &interface.address) {
+                made[*switch].push(Reservation {
+                    place: host_place,
+                    host: host.name.clone(),
+                    interface: interface.name.clone(),
+                    address: match wanted.value {
+                        InterfaceAddress::Static(address) => Some(address),
+                        InterfaceAddress::Dhcp => None,
+                    },
+                    origin: wanted.origin.clone(),
+                });
+            }
+        }
+    }
+    for (switch, made) in switches.iter().zip(&mut made) {
+        hand_out(switch, fixed.clone(), made);
     }
     made
+}
+
+/// Gives those of `made` that have no address one of the range of `switch` that is not `taken`, as long as there are any.
+fn hand_out(switch: &Switch, mut taken: BTreeSet<Ipv4Addr>, made: &mut [Reservation]) {
+    let Some(range) = &switch.dhcp else {
+        return;
+    };
+    // The range must not hand out the server's own address.
+    let own = switch.address.as_ref().map(|address| address.value.addr());
+    if let Some(IpAddr::V4(own)) = own {
+        taken.insert(own);
+    }
+    let mut free = (u32::from(range.value.0)..=u32::from(range.value.1)).map(Ipv4Addr::from);
+    for asking in made.iter_mut().filter(|made| made.address.is_none()) {
+        asking.address = free.find(|address| taken.insert(*address));
+    }
 }
 
 /// The addresses that the interfaces of a project are known by before anything starts.
@@ -77,11 +108,7 @@ impl AddressBook {
     /// The addresses of `project`.
     pub fn of(project: &Project) -> Self {
         let mut book = Self::default();
-        for made in project
-            .switches
-            .iter()
-            .flat_map(|switch| reservations(project, switch))
-        {
+        for made in reservations(project).into_iter().flatten() {
             if let Some(address) = made.address {
                 book.handed_out
                     .insert((made.host, made.interface), (address, made.origin));
@@ -93,8 +120,8 @@ impl AddressBook {
 
     fn write_lines(&mut self, project: &Project) {
         let mut lines = String::new();
-        for host in &project.hosts {
-            for named in self.named(project, host) {
+        for host in project.hosts.iter() {
+            for named in self.named(project, &host) {
                 let _infallible = writeln!(lines, "{}\t{}", named.address, named.names.join(" "));
                 self.lines_count += 1;
                 if self.origins.len() <= ORIGINS_MAX && !self.origins.contains(&named.origin) {
@@ -164,47 +191,27 @@ impl AddressBook {
     }
 }
 
-/// The interfaces that are plugged into `switch`.
-fn plugged<'p>(project: &'p Project, switch: &'p Switch) -> impl Iterator<Item = (&'p Host, &'p Interface)> {
-    let is_plugged = |interface: &&Interface| {
-        let name = interface.switch.as_ref().map(|name| name.value.as_str());
-        interface.bridge.is_none() && interface.vlan.is_none() && name == Some(switch.name.as_str())
-    };
-    project.hosts.iter().flat_map(move |host| {
-        host.interfaces
-            .iter()
-            .filter(is_plugged)
-            .map(move |interface| (host, interface))
-    })
+/// The switch of the project that `interface` is plugged into.
+fn plugged_into(interface: &Interface) -> Option<&str> {
+    let is_plugged = interface.bridge.is_none() && interface.vlan.is_none();
+    let name = interface.switch.as_ref().map(|name| name.value.as_str());
+    name.filter(|_| is_plugged)
 }
 
-/// The addresses that the range must not hand out: the project's fixed ones and the server's own.
-fn taken(project: &Project, switch: &Switch) -> BTreeSet<Ipv4Addr> {
-    let of_hosts = project
-        .hosts
-        .iter()
-        .flat_map(|host| &host.interfaces)
-        .flat_map(|interface| {
-            let fixed = interface
-                .address
-                .as_ref()
-                .and_then(|address| match address.value {
-                    InterfaceAddress::Static(address) => Some(IpAddr::V4(address)),
-                    InterfaceAddress::Dhcp => None,
-                });
-            let further = interface.addresses.iter().map(|address| address.value.addr());
-            let gateway = interface
-                .gateway
-                .as_ref()
-                .map(|gateway| IpAddr::V4(gateway.value));
-            fixed.into_iter().chain(further).chain(gateway)
+/// The addresses that `interface` says, which no range must hand out.
+fn fixed_addresses(interface: &Interface) -> impl Iterator<Item = Ipv4Addr> {
+    let own = interface
+        .address
+        .as_ref()
+        .and_then(|address| match address.value {
+            InterfaceAddress::Static(address) => Some(address),
+            InterfaceAddress::Dhcp => None,
         });
-    let own = switch.address.as_ref().map(|address| address.value.addr());
-    of_hosts
-        .chain(own)
-        .filter_map(|address| match address {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        })
-        .collect()
+    let further = interface.addresses.iter().map(|address| address.value.addr());
+    let further = further.filter_map(|address| match address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    });
+    let gateway = interface.gateway.as_ref().map(|gateway| gateway.value);
+    own.into_iter().chain(further).chain(gateway)
 }

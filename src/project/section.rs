@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::problem::Problem;
-use super::schema;
-use super::wording::Problems;
 use crate::diag::Span;
-use crate::lang::{Block, Node, Word};
+use crate::lang::Word;
 
 /// The content of a block.
 #[derive(Debug, Clone)]
@@ -204,7 +201,7 @@ impl Section {
     }
 
     /// The place of the sub-section `name`.
-    fn place_of(&self, name: &str) -> Option<usize> {
+    pub(super) fn place_of(&self, name: &str) -> Option<usize> {
         if !self.by_name.is_empty() {
             return self.by_name.get(name).copied();
         }
@@ -266,121 +263,6 @@ impl Section {
         let is_setting = |entry: &&Entry| *entry.key.text == *keyword && entry.value().is_some();
         self.entries.iter().rev().find(is_setting)
     }
-
-    /// The sections of a whole project.
-    pub(super) fn of_tree(nodes: Vec<Node>, whole: Span, problems: &mut Problems) -> Self {
-        let mut root = Self::new(whole, false);
-        root.fill(nodes, Level::Top, problems);
-        root
-    }
-
-    fn fill(&mut self, nodes: Vec<Node>, level: Level, problems: &mut Problems) {
-        let is_entry = |node: &&Node| !matches!(node, Node::Include(_) | Node::Comment(_) | Node::BlankLine);
-        self.reserve(nodes.iter().filter(is_entry).count());
-        for node in nodes {
-            match node {
-                Node::Item(item) => {
-                    let mut words = item.words.into_iter();
-                    if let Some(key) = words.next() {
-                        let entry = Entry::new(key, Content::Value(words.collect()));
-                        self.push(Entry {
-                            owner: Some(self.header),
-                            ..entry
-                        });
-                    }
-                }
-                Node::Definition(definition) => {
-                    let value = definition.words.into();
-                    let entry = Entry::new(definition.name, Content::Value(value));
-                    self.push(Entry {
-                        is_definition: true,
-                        ..entry
-                    });
-                }
-                Node::Line(line) => {
-                    let (text, span) = (line.text, line.span);
-                    self.push(Entry::new(Word { text, span }, Content::Line));
-                }
-                Node::Block(block) => self.fill_block(block, level, problems),
-                // Directives were replaced before; comments mean nothing.
-                Node::Include(_) | Node::Comment(_) | Node::BlankLine => {}
-            }
-        }
-    }
-
-    fn fill_block(&mut self, block: Block, level: Level, problems: &mut Problems) {
-        let span = block.header_span();
-        let mut header = block.header.into_iter();
-        let (Some(first), second, None) = (header.next(), header.next(), header.next()) else {
-            // A block without any name was an error of the text already.
-            if span != block.open {
-                problems.add(Problem::LongHeader, Some(span));
-            }
-            return;
-        };
-        let inside = match level {
-            Level::Top if *first.text == *"host" => Level::Hosts,
-            _ => Level::Inner,
-        };
-        // Both `host a { .. }` and `host { a { .. } }` add to what `host` holds so far.
-        if let Some(name) = second {
-            let mut named = Self::new(span, block.holds_lines);
-            named.fill(block.nodes, Level::Inner, problems);
-            let entry = Entry::new(name, Content::Section(Arc::new(named)));
-            self.container(&first, span).push_named(entry, inside, problems);
-        } else if schema::NAMED_BLOCKS.contains(&&*first.text) {
-            self.container(&first, span).fill(block.nodes, inside, problems);
-        } else {
-            let mut section = Self::new(span, block.holds_lines);
-            section.fill(block.nodes, Level::Inner, problems);
-            self.push_named(
-                Entry::new(first, Content::Section(Arc::new(section))),
-                level,
-                problems,
-            );
-        }
-    }
-
-    /// The sub-section `name`, made if it is not there yet.
-    pub(super) fn container(&mut self, name: &Word, header: Span) -> &mut Self {
-        let place = self.place_of(&name.text).unwrap_or_else(|| {
-            let mut section = Self::new(header, false);
-            // Most hosts have one interface.
-            section.reserve(1);
-            self.push(Entry::new(name.clone(), Content::Section(Arc::new(section))));
-            self.entries.len() - 1
-        });
-        match &mut self.entries[place].content {
-            Content::Section(section) => Arc::make_mut(section),
-            _ => unreachable!("only the places of sub-sections are noted"),
-        }
-    }
-
-    /// Adds a sub-section, and says so if it replaces one.
-    fn push_named(&mut self, entry: Entry, level: Level, problems: &mut Problems) {
-        let (name, span) = (entry.key.text.to_string(), entry.key.span);
-        if let Some(replaced) = self.push(entry) {
-            let first = replaced.key.span;
-            problems.add(
-                match level {
-                    Level::Hosts => Problem::DuplicateHost { name, first },
-                    _ => Problem::ReplacedBlock { name, first },
-                },
-                Some(span),
-            );
-        }
-    }
-}
-
-/// What the blocks inside a block are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
-    /// The project's own blocks.
-    Top,
-    /// Hosts.
-    Hosts,
-    /// Anything else.
-    Inner,
 }
 
 /// The words with one blank between.

@@ -143,7 +143,7 @@ impl Settings {
         strict: bool,
     ) -> Diagnostics {
         let mut problems = Problems::new(strict);
-        let mut values = Values::new(sources, &mut problems);
+        let mut values = Values::checking(&mut problems);
         let text = Arc::clone(sources.get(source).text());
         let mut start = 0;
         for line in text.split_inclusive('\n') {

@@ -1,8 +1,9 @@
 //! What holds in a project, as flat `path = value` pairs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::inherit::{Effective, Member};
+use super::inherit::Effective;
 use super::load::Loaded;
 use super::natural;
 use super::password;
@@ -51,7 +52,7 @@ fn pairs(loaded: &Loaded, host: Option<&str>) -> Vec<Pair> {
     let Some(effective) = &loaded.effective else {
         return Vec::new();
     };
-    for member in &effective.hosts {
+    for member in effective.known_hosts() {
         if host.is_none_or(|host| *member.name.text == *host) {
             pairs.section(&format!("/host/{}", member.name.text), &member.whole);
         }
@@ -116,17 +117,16 @@ impl Pairs {
 
     fn switches(&mut self, effective: &Effective) {
         let project = effective.global.setting("project").map(Entry::value_text);
+        let plugs = plugs(effective);
         for (name, section) in &effective.switches {
             let path = format!("/switch/{}", name.text);
             self.section(&path, section);
             let mut has_xen = section.setting("xen").is_some();
             let mut is_xen = section.setting("xen").is_some_and(is_on);
-            for host in &effective.hosts {
-                for interface in interfaces_on(host, &name.text) {
-                    let place = format!("{path}/hosts/{}", host.name.text);
-                    self.pairs.push((place, interface.to_owned(), None));
-                    is_xen |= host.whole.setting("xen").is_some_and(is_on);
-                }
+            for plug in plugs.get(&*name.text).into_iter().flatten() {
+                let place = format!("{path}/hosts/{}", plug.host);
+                self.pairs.push((place, plug.interface.to_string(), None));
+                is_xen |= plug.is_xen;
             }
             if is_xen {
                 if !std::mem::replace(&mut has_xen, true) {
@@ -153,18 +153,35 @@ fn is_on(entry: &Entry) -> bool {
     !matches!(&*entry.value_text(), "0" | "off" | "no")
 }
 
-fn interfaces_on<'m>(host: &'m Member, switch: &str) -> impl Iterator<Item = &'m str> {
-    let interfaces = host
-        .whole
-        .section("network")
-        .into_iter()
-        .flat_map(|network| network.sections());
-    interfaces.filter_map(move |(name, section)| {
-        let plugged = section
-            .setting("switch")
-            .is_some_and(|entry| entry.value_text() == switch);
-        plugged.then_some(&*name.text)
-    })
+/// An interface that is plugged into a switch.
+struct Plug {
+    host: Arc<str>,
+    interface: Arc<str>,
+    /// Whether the host runs under Xen.
+    is_xen: bool,
+}
+
+/// The interfaces of all hosts by the name of the switch that they are plugged into.
+fn plugs(effective: &Effective) -> BTreeMap<String, Vec<Plug>> {
+    let mut plugs: BTreeMap<String, Vec<Plug>> = BTreeMap::new();
+    if effective.switches.is_empty() {
+        return plugs;
+    }
+    for host in effective.known_hosts() {
+        let Some(network) = host.whole.section("network") else {
+            continue;
+        };
+        for (name, interface) in network.sections() {
+            if let Some(switch) = interface.setting("switch") {
+                plugs.entry(switch.value_text()).or_default().push(Plug {
+                    host: Arc::clone(&host.name.text),
+                    interface: Arc::clone(&name.text),
+                    is_xen: host.whole.setting("xen").is_some_and(is_on),
+                });
+            }
+        }
+    }
+    plugs
 }
 
 /// Natural order, component by component.

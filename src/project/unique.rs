@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
-use super::inherit::{Effective, Member};
+use super::inherit::Member;
 use super::problem::Problem;
 use super::section::{Content, Entry, Section};
 use super::values::Values;
 use crate::diag::Span;
+use crate::lang::Word;
 
 /// What only one may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,29 +56,32 @@ impl fmt::Display for Unique {
     }
 }
 
-/// Reports names, numbers and identities that two have.
-pub(super) fn check(effective: &Effective, values: &mut Values<'_>) {
-    let mut found = Found::default();
-    for host in &effective.hosts {
-        found.users(host, values);
-        subordinates(host, values);
-        found.identity(host, values);
-    }
-    names(effective, values);
-}
-
-/// Who was found to have what.
+/// Who was found to have what, among the hosts so far.
 #[derive(Default)]
-struct Found {
+pub(super) struct Found {
     /// The first account of each number: its place, its name and its host.
-    users: BTreeMap<u32, (Span, String, String)>,
+    users: BTreeMap<u32, (Span, Arc<str>, Arc<str>)>,
     /// The places that were told, since many hosts may inherit the same two lines.
     told: BTreeSet<(Span, Span)>,
     /// The first host that keeps the identity of each template.
-    identities: BTreeMap<String, (Span, String)>,
+    identities: BTreeMap<String, (Span, Arc<str>)>,
+    names: Names,
 }
 
 impl Found {
+    /// Reports numbers, identities and names that `host` has and another one, too.
+    pub(super) fn host(&mut self, host: &Member, values: &mut Values<'_>) {
+        self.users(host, values);
+        subordinates(host, values);
+        self.identity(host, values);
+        self.names.host(host, values);
+    }
+
+    /// Reports what only shows once all hosts are known.
+    pub(super) fn finish(&self, values: &mut Values<'_>) {
+        self.names.interfaces(values);
+    }
+
     /// A number stands for one name in the whole project: files that machines share know their owners by it alone.
     fn users(&mut self, host: &Member, values: &mut Values<'_>) {
         let Some(users) = host.whole.section("users") else {
@@ -86,16 +91,16 @@ impl Found {
             let Some((number, span)) = user_number(entry) else {
                 continue;
             };
-            let (name, host) = (entry.key.text.to_string(), host.name.text.to_string());
+            let (name, host) = (&entry.key.text, &host.name.text);
             let (first, owner, owner_host) = self
                 .users
                 .entry(number)
-                .or_insert_with(|| (span, name.clone(), host.clone()));
-            if *owner != name && self.told.insert((*first, span)) {
+                .or_insert_with(|| (span, Arc::clone(name), Arc::clone(host)));
+            if owner != name && self.told.insert((*first, span)) {
                 let problem = Problem::Duplicate {
                     what: Unique::UserNumber,
                     value: format!("{number} (`{name}`)"),
-                    host,
+                    host: host.to_string(),
                     other: format!("`{owner}` in host `{owner_host}`"),
                     first: *first,
                 };
@@ -106,24 +111,24 @@ impl Found {
 
     /// Hosts that keep the identity of one template cannot be told apart.
     fn identity(&mut self, host: &Member, values: &mut Values<'_>) {
-        let text = |keyword| host.whole.setting(keyword).map(Entry::value_text);
         let Some(entry) = host.whole.setting("identity") else {
             return;
         };
         if entry.value_text() != "template" {
             return;
         }
-        let template = text("template").unwrap_or_default();
-        let (name, span) = (host.name.text.to_string(), host.name.span);
+        let template = host.whole.setting("template").map(Entry::value_text);
+        let template = template.unwrap_or_default();
+        let (name, span) = (&host.name.text, host.name.span);
         let (first, other) = self
             .identities
             .entry(template.clone())
-            .or_insert_with(|| (span, name.clone()));
-        if *other != name {
+            .or_insert_with(|| (span, Arc::clone(name)));
+        if other != name {
             let problem = Problem::Duplicate {
                 what: Unique::Identity,
                 value: format!("`{template}`"),
-                host: name,
+                host: name.to_string(),
                 other: format!("host `{other}`"),
                 first: *first,
             };
@@ -184,38 +189,56 @@ fn range(account: &Section, keyword: &str) -> Option<(u64, u64, Span)> {
     (count > 0).then(|| (first, count, entry.value_span()))
 }
 
-/// A machine's further interfaces are called `HOST-INTERFACE`, which no other machine may be, and names of machines
-/// differ in more than case, which resolvers do not see.
-fn names(effective: &Effective, values: &mut Values<'_>) {
-    let mut owners: BTreeMap<String, (Span, String)> = BTreeMap::new();
-    for host in &effective.hosts {
-        let name = &*host.name.text;
-        let other = owners.insert(name.to_lowercase(), (host.name.span, format!("host `{name}`")));
+/// The names of machines: a machine's further interfaces are called `HOST-INTERFACE`, which no other machine may be, and
+/// names of machines differ in more than case, which resolvers do not see.
+#[derive(Default)]
+struct Names {
+    /// The last host of each name in lower case, and its place.
+    owners: BTreeMap<Arc<str>, (Span, Arc<str>)>,
+    /// The further interfaces, each with its host.
+    interfaces: Vec<(Arc<str>, Word)>,
+}
+
+impl Names {
+    fn host(&mut self, host: &Member, values: &mut Values<'_>) {
+        let (name, span) = (&host.name.text, host.name.span);
+        let owner = (span, Arc::clone(name));
         // The very same name was told before.
-        if let Some((first, owner)) = other.filter(|(_, owner)| *owner != format!("host `{name}`")) {
-            report_name(name, name, owner, first, host.name.span, values);
+        let other = self.owners.insert(in_lower_case(name), owner);
+        if let Some((first, owner)) = other.filter(|(_, owner)| owner != name) {
+            report_name(name, name, &owner, first, span, values);
         }
+        let network = host.whole.section("network");
+        let interfaces = network.into_iter().flat_map(|network| network.sections().skip(1));
+        let interfaces = interfaces.map(|(interface, _)| (Arc::clone(name), interface.clone()));
+        self.interfaces.extend(interfaces);
     }
-    for host in &effective.hosts {
-        let Some(network) = host.whole.section("network") else {
-            continue;
-        };
-        for (interface, _) in network.sections().skip(1) {
-            let name = format!("{}-{}", host.name.text, interface.text);
-            if let Some((first, owner)) = owners.get(&name.to_lowercase()) {
-                let (first, owner) = (*first, owner.clone());
-                report_name(&host.name.text, &name, owner, first, interface.span, values);
+
+    fn interfaces(&self, values: &mut Values<'_>) {
+        for (host, interface) in &self.interfaces {
+            let name = format!("{host}-{}", interface.text);
+            if let Some((first, owner)) = self.owners.get(&*name.to_lowercase()) {
+                report_name(host, &name, owner, *first, interface.span, values);
             }
         }
     }
 }
 
-fn report_name(host: &str, name: &str, other: String, first: Span, span: Span, values: &mut Values<'_>) {
+fn in_lower_case(name: &Arc<str>) -> Arc<str> {
+    let lower = name.to_lowercase();
+    if *lower == **name {
+        Arc::clone(name)
+    } else {
+        Arc::from(lower)
+    }
+}
+
+fn report_name(host: &str, name: &str, other: &str, first: Span, span: Span, values: &mut Values<'_>) {
     let problem = Problem::Duplicate {
         what: Unique::Name,
         value: format!("`{name}`"),
         host: host.to_owned(),
-        other,
+        other: format!("host `{other}`"),
         first,
     };
     values.report(problem, span);

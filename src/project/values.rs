@@ -1,52 +1,50 @@
 //! Reads the values of keywords; what a value cannot be is reported once, where it stands.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv6Net};
 
 use super::model::InterfaceAddress6;
+use super::origins::{Lines, Origins};
 use super::problem::Problem;
 use super::schema::ValueKind;
 use super::section::{Entry, Section};
 use super::wording::Problems;
 use crate::base::{ByteSize, GuestPath, Origin, Sourced};
-use crate::diag::{SourceId, SourceMap, Span, nearest};
+use crate::diag::{Span, nearest};
 use crate::lang::Word;
 
 /// Reads values, and knows the lines they come from.
 pub(super) struct Values<'a> {
     pub(super) problems: &'a mut Problems,
-    sources: &'a SourceMap,
-    origins: BTreeMap<(SourceId, u32), Origin>,
-    implied: BTreeMap<&'static str, Origin>,
+    lines: Lines<'a>,
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn new(sources: &'a SourceMap, problems: &'a mut Problems) -> Self {
-        Self {
-            problems,
-            sources,
-            origins: BTreeMap::new(),
-            implied: BTreeMap::new(),
-        }
+    /// Reads values to be kept.
+    pub(super) fn new(origins: &'a Origins, problems: &'a mut Problems) -> Self {
+        let lines = Lines::Told(origins);
+        Self { problems, lines }
+    }
+
+    /// Reads values to find faults in them; where they come from is not told.
+    pub(super) fn checking(problems: &'a mut Problems) -> Self {
+        let lines = Lines::Untold(Origin::implied(""));
+        Self { problems, lines }
     }
 
     /// The line that `span` stands on.
-    pub(super) fn origin(&mut self, span: Span) -> Origin {
-        let line = self.sources.get(span.source).line_start_of(span.start);
-        let origin = self.origins.entry((span.source, line));
-        origin.or_insert_with(|| self.sources.origin(span)).clone()
+    pub(super) fn origin(&self, span: Span) -> Origin {
+        self.lines.of_span(span)
     }
 
     /// `value`, which no line asked for, described in `text`.
-    pub(super) fn implied<T>(&mut self, value: T, text: &'static str) -> Sourced<T> {
-        let origin = self.implied.entry(text);
-        Sourced::new(value, origin.or_insert_with(|| Origin::implied(text)).clone())
+    pub(super) fn implied<T>(&self, value: T, text: &'static str) -> Sourced<T> {
+        Sourced::new(value, self.lines.implied(text))
     }
 
     /// `value` with the line that `span` stands on.
-    pub(super) fn sourced<T>(&mut self, value: T, span: Span) -> Sourced<T> {
+    pub(super) fn sourced<T>(&self, value: T, span: Span) -> Sourced<T> {
         Sourced::new(value, self.origin(span))
     }
 

@@ -16,8 +16,6 @@ use crate::lang::Word;
 
 /// How long one value may grow, in bytes.
 const VALUE_MAX: usize = 64 << 10;
-/// How long all values of a project may grow, in bytes.
-const TOTAL_MAX: usize = 256 << 20;
 /// How deep variables may contain variables.
 const CHAIN_MAX: usize = 64;
 
@@ -31,11 +29,35 @@ pub(super) struct Frame<'a> {
 pub(super) struct Variables<'p> {
     pub(super) problems: &'p mut Problems,
     /// The project's name.
-    pub(super) project: Option<String>,
+    project: Option<&'p str>,
     /// The host that the text is for; `None` while it is not known.
     pub(super) hostname: Option<Arc<str>>,
+    pub(super) budget: &'p mut Budget,
+}
+
+/// By how much a project may still grow while variables are replaced and inheritance is resolved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
     /// How many more bytes all values may have.
-    pub(super) budget: usize,
+    bytes: usize,
+    /// How many more entries all hosts and superclasses may have together.
+    pub(super) entries: usize,
+}
+
+impl Budget {
+    /// How long all values of a project may grow, in bytes.
+    const BYTES_MAX: usize = 256 << 20;
+    /// How many entries all hosts and superclasses may have together once inheritance is resolved.
+    pub(super) const ENTRIES_MAX: usize = 20_000_000;
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            bytes: Self::BYTES_MAX,
+            entries: Self::ENTRIES_MAX,
+        }
+    }
 }
 
 /// One replacement under way.
@@ -70,12 +92,12 @@ fn definitions(section: &Section) -> BTreeMap<&str, &Entry> {
 }
 
 impl<'p> Variables<'p> {
-    pub(super) fn new(problems: &'p mut Problems) -> Self {
+    pub(super) fn new(project: Option<&'p str>, budget: &'p mut Budget, problems: &'p mut Problems) -> Self {
         Self {
             problems,
-            project: None,
+            project,
             hostname: None,
-            budget: TOTAL_MAX,
+            budget,
         }
     }
 
@@ -205,7 +227,7 @@ impl<'p> Variables<'p> {
             per_host: false,
         };
         let result = self.expand_into(&mut expansion, &word.text, style, frames.len());
-        self.budget = self.budget.saturating_sub(expansion.text.len());
+        self.budget.bytes = self.budget.bytes.saturating_sub(expansion.text.len());
         result.map(|()| (expansion.text, expansion.per_host))
     }
 
@@ -235,8 +257,8 @@ impl<'p> Variables<'p> {
             }
         }
         expansion.text.push_str(&text[rest..]);
-        if expansion.text.len() > VALUE_MAX.min(self.budget) {
-            let max = VALUE_MAX.min(self.budget);
+        if expansion.text.len() > VALUE_MAX.min(self.budget.bytes) {
+            let max = VALUE_MAX.min(self.budget.bytes);
             self.problems
                 .add(Problem::LongExpansion { max }, Some(expansion.span));
             return Err(Failed);
@@ -310,7 +332,7 @@ impl<'p> Variables<'p> {
     }
 
     fn replace_by_builtin(&mut self, expansion: &mut Expansion<'_, '_>, name: &str, literal: &str) {
-        match (name, &self.project, &self.hostname) {
+        match (name, self.project, &self.hostname) {
             ("project", Some(project), _) => expansion.text.push_str(project),
             ("hostname", _, Some(hostname)) => expansion.text.push_str(hostname),
             _ => {

@@ -12,12 +12,44 @@ pub(super) struct Problems {
     pub(super) diagnostics: Diagnostics,
 }
 
+/// The stages that find faults, in the order in which those of one place are told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stage {
+    /// What the bytes of a file are.
+    Text,
+    /// Words, lines and braces.
+    Syntax,
+    /// Files inside files.
+    Include,
+    /// Which block adds to which.
+    Blocks,
+    /// What plugins make of the project.
+    Extend,
+    /// Variables and superclasses.
+    Inherit,
+    /// Each block by itself.
+    Keywords,
+    /// Hosts and switches beside each other.
+    Between,
+    /// What only one may have.
+    Unique,
+    /// What the hosts, and the project, come to.
+    Build,
+    /// What plugins say of the result.
+    Finish,
+}
+
 impl Problems {
     pub(super) fn new(strict: bool) -> Self {
         Self {
             seen: BTreeSet::new(),
             diagnostics: Diagnostics::new(strict),
         }
+    }
+
+    /// From now on it is `stage` that finds faults.
+    pub(super) fn begin(&mut self, stage: Stage) {
+        self.diagnostics.begin_stage(stage as u8);
     }
 
     pub(super) fn add(&mut self, problem: Problem, span: Option<Span>) {

@@ -37,7 +37,7 @@ pub struct Finish<'a> {
     /// The manifest.
     pub manifest: AtomicFile,
     /// Every host that the project has.
-    pub hosts: &'a [&'a HostName],
+    pub hosts: &'a [HostName],
     /// The shared files that images lie over, relative to the project's directory.
     pub backings: &'a BTreeSet<String>,
     /// Whether all files are forced to the disk.
@@ -204,7 +204,7 @@ impl Workspace {
     }
 
     /// Removes hosts and shared files that the project no longer has.
-    fn remove_unwanted(&self, hosts: &[&HostName], wanted: &BTreeSet<String>) -> Result<(), StoreError> {
+    fn remove_unwanted(&self, hosts: &[HostName], wanted: &BTreeSet<String>) -> Result<(), StoreError> {
         let hosts: BTreeSet<&OsStr> = hosts.iter().map(|host| host.as_str().as_ref()).collect();
         let backings = self.places.backings();
         for directory in subdirectories(&self.places.directory())? {
@@ -298,7 +298,7 @@ mod tests {
         Workspace::open(Projects::at(root).project("lab")?, existing)
     }
 
-    fn finish(workspace: &Workspace, project_text: &[u8], hosts: &[&HostName], durability: Durability) {
+    fn finish(workspace: &Workspace, project_text: &[u8], hosts: &[HostName], durability: Durability) {
         let file = |path: &Path| {
             let file = AtomicFile::create(path).unwrap();
             file.file().write_all(b"{}").unwrap();
@@ -363,7 +363,7 @@ mod tests {
         put(&places.host(&foreign).file("notes"));
         drop(workspace);
         let workspace = open(root.path(), Existing::Refuse).unwrap();
-        finish(&workspace, b"", &[&kept], Durability::NoSync);
+        finish(&workspace, b"", std::slice::from_ref(&kept), Durability::NoSync);
         let left: Vec<_> = walkdir::WalkDir::new(places.directory())
             .sort_by_file_name()
             .into_iter()

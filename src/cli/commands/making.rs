@@ -13,7 +13,7 @@ use crate::base::Timestamp;
 use crate::diag::nearest;
 use crate::launch::LaunchSettings;
 use crate::plugin::Guests;
-use crate::project::{ImageFormat, Platform, Project, Settings};
+use crate::project::{HostName, ImageFormat, Platform, Project, Settings};
 use crate::store::{Projects, StoreError};
 use crate::template::Store;
 
@@ -99,15 +99,13 @@ fn platform(text: &str) -> Result<Platform, String> {
 /// Makes every host of `project` one of `platform`. A kernel belongs to its platform, so that hosts that change theirs
 /// get the new one's usual kernel.
 fn change_platform(project: &mut Project, platform: Platform) {
-    for host in project
-        .hosts
-        .iter_mut()
-        .filter(|host| host.platform.value != platform)
-    {
-        host.platform.value = platform;
-        host.kernel = None;
-        host.ramdisk = None;
-    }
+    project.hosts.alter(move |host| {
+        if host.platform.value != platform {
+            host.platform.value = platform;
+            host.kernel = None;
+            host.ramdisk = None;
+        }
+    });
 }
 
 impl MakingArgs {
@@ -161,8 +159,12 @@ impl MakingArgs {
 impl Material<'_> {
     /// Refuses a name that no host of the project has.
     pub(crate) fn require_hosts(&self, wanted: &[String]) -> Result<(), CommandError> {
-        let names: Vec<&str> = self.project.hosts.iter().map(|host| host.name.as_str()).collect();
-        match wanted.iter().find(|host| !names.contains(&host.as_str())) {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<HostName> = self.project.hosts.names().collect();
+        let is_known = |host: &&String| names.iter().any(|name| name.as_str() == **host);
+        match wanted.iter().find(|host| !is_known(host)) {
             Some(host) => Err(no_such_host(host, &names)),
             None => Ok(()),
         }
@@ -180,11 +182,11 @@ impl Material<'_> {
 
     /// The host called `wanted`, or the only one.
     pub(crate) fn one_host(&self, wanted: Option<&str>) -> Result<String, CommandError> {
-        let names: Vec<&str> = self.project.hosts.iter().map(|host| host.name.as_str()).collect();
+        let names: Vec<HostName> = self.project.hosts.names().collect();
         match (wanted, &names[..]) {
-            (Some(host), names) if names.contains(&host) => Ok(host.to_owned()),
+            (Some(host), names) if names.iter().any(|name| name.as_str() == host) => Ok(host.to_owned()),
             (Some(host), names) => Err(no_such_host(host, names)),
-            (None, [only]) => Ok((*only).to_owned()),
+            (None, [only]) => Ok(only.to_string()),
             (None, _) => Err(CommandError::usage("the project has more than one host")
                 .hint("say with --host which one shall become a template")),
         }
@@ -231,9 +233,9 @@ pub(crate) fn launch_settings(settings: &Settings) -> LaunchSettings {
 }
 
 /// The error for a host that the project, whose hosts are `names`, does not have.
-pub(crate) fn no_such_host(host: &str, names: &[&str]) -> CommandError {
+pub(crate) fn no_such_host(host: &str, names: &[impl AsRef<str>]) -> CommandError {
     let error = CommandError::usage(format!("the project has no host `{host}`"));
-    match nearest(host, names.iter().copied()) {
+    match nearest(host, names.iter().map(AsRef::as_ref)) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error,
     }

@@ -7,7 +7,7 @@ use super::super::error::CommandError;
 use super::Context;
 use crate::bake::{BakeError, Identity, IdentitySource};
 use crate::base::{IdentityKey, PathError, Sourced};
-use crate::project::{Password, Project};
+use crate::project::{Host, Password, Project};
 use crate::store::Projects;
 
 /// The longest secret or password that is read from a file, in bytes.
@@ -119,18 +119,18 @@ fn set_password(project: &mut Project, user: &str, password: &str, origin: &str)
             "the password for `{user}` is empty (`{origin}`)"
         )));
     }
-    let mut is_known = false;
-    for host in &mut project.hosts {
-        if user == "root" {
-            host.root_password = Some(Sourced::implied(Password::Plain(password.to_owned()), origin));
-            is_known = true;
-        }
-        for account in host.users.iter_mut().filter(|account| account.value.name == user) {
-            account.value.password = Some(Password::Plain(password.to_owned()));
-            is_known = true;
-        }
-    }
-    if is_known {
+    let has_user = |host: Host| host.users.iter().any(|account| account.value.name == user);
+    if user == "root" || project.hosts.iter().any(has_user) {
+        let (user, password) = (user.to_owned(), Password::Plain(password.to_owned()));
+        let of_root = Sourced::implied(password.clone(), origin);
+        project.hosts.alter(move |host| {
+            if user == "root" {
+                host.root_password = Some(of_root.clone());
+            }
+            for account in host.users.iter_mut().filter(|account| account.value.name == user) {
+                account.value.password = Some(password.clone());
+            }
+        });
         return Ok(());
     }
     let error = CommandError::usage(format!("no host of the project has a user `{user}`"));

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Args, context: &Context<'_>) -> Result<(), Command
     }
     if let Some(host) = &arguments.host {
         let names = loaded.host_names();
-        if !names.contains(&host.as_str()) {
+        if names.iter().all(|name| **name != **host) {
             return Err(no_such_host(host, &names));
         }
     }

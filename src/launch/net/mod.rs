@@ -103,22 +103,6 @@ pub(super) fn switches(project: &Project) -> Vec<SwitchSpec> {
 
 /// What makes a switch: the least that every machine on it can be plugged into.
 fn kind(project: &Project, switch: &Switch) -> SwitchKind {
-    let on_it = |host: &&Host| {
-        let names = host
-            .interfaces
-            .iter()
-            .filter_map(|interface| interface.switch.as_ref());
-        names.clone().any(|name| name.value == switch.name)
-    };
-    let platforms: Vec<Platform> = project
-        .hosts
-        .iter()
-        .filter(on_it)
-        .map(|host| host.platform.value)
-        .collect();
-    let has_xen = platforms
-        .iter()
-        .any(|platform| matches!(platform, Platform::Xen | Platform::XenHvm));
     if let Some(socket) = &switch.socket {
         let path = socket.value.clone();
         if path.contains(EXTERNAL) {
@@ -132,12 +116,17 @@ fn kind(project: &Project, switch: &Switch) -> SwitchKind {
     }
     // The server's own address takes a device of the kernel.
     let has_server = switch.address.is_some() && switch.tap.is_none();
-    if switch.bridge.is_some() || has_xen || has_server {
+    let is_xen = |platform: Platform| matches!(platform, Platform::Xen | Platform::XenHvm);
+    if switch.bridge.is_some() || has_server || project.hosts.platforms_on(&switch.name).any(is_xen) {
         return SwitchKind::Bridge {
             bridge: bridge_name(project, switch),
         };
     }
-    if platforms.contains(&Platform::Qemu) {
+    if project
+        .hosts
+        .platforms_on(&switch.name)
+        .any(|platform| platform == Platform::Qemu)
+    {
         return SwitchKind::Vde {
             hub: switch.hub,
             tap: tap(switch),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::model::Project;
+use super::super::model::{Host, Project};
 use super::{LOCAL_NETWORK, address_of, network_of, servers};
 
 /// Writes `project` in the DOT language.
@@ -12,7 +12,8 @@ pub fn dot(project: &Project) -> String {
         quoted(&project.name)
     );
     out.push_str("  node [shape=box, fontname=\"sans-serif\", fontsize=10];\n");
-    let servers = servers(project);
+    let hosts: Vec<Host> = project.hosts.iter().collect();
+    let servers = servers(&hosts);
     for (place, server) in servers.iter().enumerate() {
         let _infallible = writeln!(
             out,
@@ -24,10 +25,9 @@ pub fn dot(project: &Project) -> String {
         }
         out.push_str("  }\n");
     }
-    for network in super::networks(project) {
+    for network in super::networks(project, &hosts) {
         let is_used = network != LOCAL_NETWORK
-            || project
-                .hosts
+            || hosts
                 .iter()
                 .flat_map(|host| &host.interfaces)
                 .any(|one| network_of(one) == network);
@@ -36,7 +36,7 @@ pub fn dot(project: &Project) -> String {
             let _infallible = writeln!(out, "  {id} [shape=ellipse, style=filled, label={label}];");
         }
     }
-    for host in &project.hosts {
+    for host in &hosts {
         let id = quoted(&format!("host {}", host.name));
         let _infallible = writeln!(out, "  {id} [label={}];", quoted(host.name.as_str()));
         for interface in &host.interfaces {

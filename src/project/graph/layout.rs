@@ -47,9 +47,9 @@ pub(super) struct Layout<'p> {
     pub(super) boxes: Vec<ServerBox<'p>>,
 }
 
-pub(super) fn layout(project: &Project) -> Layout<'_> {
-    let networks = networks(project);
-    let servers = servers(project);
+pub(super) fn layout<'p>(project: &Project, hosts: &'p [Host]) -> Layout<'p> {
+    let networks = networks(project, hosts);
+    let servers = servers(hosts);
     let most = servers.iter().map(|server| server.hosts.len()).max().unwrap_or(0);
     // Cards are about twice as wide as high: so many columns give one box the wanted shape.
     let columns = if servers.len() == 1 {

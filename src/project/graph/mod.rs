@@ -33,10 +33,10 @@ struct Server<'p> {
 }
 
 /// The servers in the order of their first hosts, with their hosts in the project's order.
-fn servers(project: &Project) -> Vec<Server<'_>> {
+fn servers(hosts: &[Host]) -> Vec<Server<'_>> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut servers: Vec<Server<'_>> = Vec::new();
-    for host in &project.hosts {
+    for host in hosts {
         let name = host
             .service_host
             .as_ref()
@@ -63,13 +63,13 @@ fn network_of(interface: &Interface) -> String {
 }
 
 /// Every network of the project: its switches first, then what else interfaces are on.
-fn networks(project: &Project) -> Vec<String> {
+fn networks(project: &Project, hosts: &[Host]) -> Vec<String> {
     let mut networks: Vec<String> = project
         .switches
         .iter()
         .map(|switch| switch.name.clone())
         .collect();
-    for interface in project.hosts.iter().flat_map(|host| &host.interfaces) {
+    for interface in hosts.iter().flat_map(|host| &host.interfaces) {
         let network = network_of(interface);
         if network != LOCAL_NETWORK && !networks.contains(&network) {
             networks.push(network);

@@ -26,7 +26,8 @@ const STYLE: &str = "text{font-family:'DejaVu Sans',Verdana,Helvetica,sans-serif
 
 /// Draws `project`.
 pub fn svg(project: &Project) -> String {
-    let layout = layout(project);
+    let hosts: Vec<Host> = project.hosts.iter().collect();
+    let layout = layout(project, &hosts);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\">\n\
          <title>{2}</title>\n<style>{STYLE}</style>\n<rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n",
