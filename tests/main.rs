@@ -10,6 +10,7 @@ mod bake_bad_input;
 mod bake_faults;
 mod bake_formats;
 mod bake_gpt;
+mod bake_grown;
 mod bake_identity;
 mod bake_images;
 mod bake_program;

@@ -109,7 +109,12 @@ fn a_template_that_changes_is_noticed() {
     fs::remove_file(&path).unwrap();
     assert_eq!(setting.store.list().unwrap()[0].state, State::Missing);
     assert_eq!(
-        setting.store.remove("lab-V1.0.ext4", || ()).unwrap().to_string(),
+        setting
+            .store
+            .remove("lab-V1.0.ext4", || ())
+            .unwrap()
+            .file
+            .to_string(),
         "lab-V1.0.ext4"
     );
     assert_eq!(setting.store.list().unwrap(), []);
@@ -125,7 +130,7 @@ fn remove_takes_the_file_that_the_name_means() {
     setting.put("lab.ext2");
     for expected in ["lab-V1.1.ext2", "lab-V1.0.ext2", "lab.ext2"] {
         assert_eq!(
-            setting.store.remove("lab.ext2", || ()).unwrap().to_string(),
+            setting.store.remove("lab.ext2", || ()).unwrap().file.to_string(),
             expected
         );
     }
@@ -199,7 +204,7 @@ fn what_a_killed_process_left_behind_goes_with_the_next_change() {
         );
         holder.kill().unwrap();
         holder.wait().unwrap();
-        assert_eq!(waiting.join().unwrap().unwrap().to_string(), "lab-V1.0.ext2");
+        assert_eq!(waiting.join().unwrap().unwrap().file.to_string(), "lab-V1.0.ext2");
     });
     let mut left: Vec<_> = fs::read_dir(setting.store.directory())
         .unwrap()

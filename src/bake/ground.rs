@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::error::HostError;
+use super::grown::{GrownOrder, grown};
 use super::manifest::BackingRecord;
 use super::plan::Shape;
 use super::template::Source;
 use super::verify;
 use super::worker::Shared;
-use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
 use crate::block::{BlockDevice, Delta, Overlay, Slice};
 use crate::ext::{Checked, ExtError, Fs};
@@ -96,34 +96,14 @@ impl Ground {
         prepared: &Prepared,
         shape: Shape,
     ) -> Result<(), HostError> {
-        let name = backing_name(source, shape)?;
-        let path = shared.workspace.make_backing(&name)?;
-        let changes = Arc::new(self.changes()?);
-        // Half-finished work of an interrupted bake may have been lost with the power: it is made again.
-        let existing = if shared.workspace.was_sealed() {
-            Backing::existing(prepared.base.clone(), changes.clone(), &path)?
-        } else {
-            None
+        let order = GrownOrder {
+            name: &backing_name(source, shape)?,
+            base: &prepared.base,
+            changes: &Arc::new(self.changes()?),
         };
-        let base = &prepared.base;
-        let make = || match existing {
-            Some(backing) => Ok(backing),
-            None => Backing::changed(
-                &shared.writer,
-                base.clone(),
-                changes.clone(),
-                &path,
-                Durability::NoSync,
-            ),
-        };
-        let (backing, digest) = rayon::join(make, || base.data_digest(&changes));
-        self.backing = Some(Arc::new(backing?));
-        shared.note_backing(shared.workspace.places().backing_file(&name));
-        self.record = Some(BackingRecord {
-            file: shared.workspace.places().backing_file(&name),
-            len_bytes: shape.len_bytes,
-            blake3_of_data: digest?,
-        });
+        let (backing, record) = grown(shared, source, &order)?;
+        self.backing = Some(Arc::new(backing));
+        self.record = Some(record);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ mod esp;
 mod fs_uuid;
 mod ground;
 mod group;
+mod grown;
 mod guest_view;
 mod host_files;
 mod host_plan;

@@ -44,15 +44,8 @@ impl AtomicFile {
 
     /// Begins a file with `mode`, less what the umask takes away.
     fn create_with_mode(destination: &Path, mode: u32) -> Result<Self, PathError> {
-        let mut name = destination.file_name().unwrap_or_default().to_os_string();
-        name.push(PARTIAL_SUFFIX);
-        let path = destination.with_file_name(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(PathError::on("remove the left-over", &path)(error));
-            }
-            _ => {}
-        }
+        let path = temporary_path(destination);
+        remove_left_over(&path)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -164,6 +157,32 @@ fn is_same(mut one: File, mut other: File) -> io::Result<bool> {
     Ok(true)
 }
 
+/// Gives the file at `existing` the name `destination` too, in the place of what has it.
+pub fn link(existing: &Path, destination: &Path) -> Result<(), PathError> {
+    let path = temporary_path(destination);
+    remove_left_over(&path)?;
+    fs::hard_link(existing, &path).map_err(PathError::on("link", existing))?;
+    // It goes in any case: renaming a file over another name of its own does nothing.
+    let temporary = Temporary::register(path);
+    fs::rename(temporary.path(), destination).map_err(PathError::on("rename into place", destination))
+}
+
+/// Where a file lies until it gets the name `destination`.
+fn temporary_path(destination: &Path) -> PathBuf {
+    let mut name = destination.file_name().unwrap_or_default().to_os_string();
+    name.push(PARTIAL_SUFFIX);
+    destination.with_file_name(name)
+}
+
+fn remove_left_over(path: &Path) -> Result<(), PathError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(PathError::on("remove the left-over", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes `content` to `destination` so that it appears whole or not at all.
 pub fn write(destination: &Path, content: &[u8], durability: Durability) -> Result<(), PathError> {
     let file = AtomicFile::create(destination)?;
@@ -221,6 +240,22 @@ mod tests {
         drop(file);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_gets_a_second_name_whatever_had_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| directory.path().join(name));
+        write(&one, b"one", Durability::NoSync).unwrap();
+        write(&other, b"other", Durability::NoSync).unwrap();
+        for _ in 0..2 {
+            link(&one, &other).unwrap();
+            assert_eq!(
+                fs::metadata(&other).unwrap().ino(),
+                fs::metadata(&one).unwrap().ino()
+            );
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        }
     }
 
     #[test]

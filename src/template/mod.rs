@@ -7,6 +7,7 @@
 //!     ubuntu-server.ext3     put there by hand: needs no entry
 //!     templates.toml         what is known of them: digest, type, origin, message
 //!     templates.lock         held by whoever changes the store
+//!     grown/                 copies that have another length, which projects share
 //!     pulls/                 what is on its way from a registry, or was cut off
 //! ```
 
@@ -16,6 +17,7 @@ mod copy;
 mod debian;
 mod definition;
 mod error;
+mod grown;
 mod import;
 mod import_tree;
 mod name;
@@ -35,6 +37,7 @@ pub use definition::{
     DebianDefinition, DebianVariant, Definition, DefinitionContent, PlacedFile, PlacedLink, definitions,
 };
 pub use error::TemplateError;
+pub use grown::{GrownCopies, GrownCopy, NewCopy};
 pub use import::{ImportOrder, default_name};
 pub use import_tree::TreeOrder;
 pub use name::{NameError, TemplateName, TemplateType, Version};
@@ -47,5 +50,5 @@ pub use probe::FileSystem;
 pub use registry::{Entry, Lineage, PulledFrom, Source};
 pub use rootfs::{RootfsError, TreeSource};
 pub use skeleton::SkeletonDefinition;
-pub use store::{Listed, State, Store};
+pub use store::{Listed, Removed, State, Store};
 pub use tools::BuildHost;

@@ -172,8 +172,17 @@ impl StoreLock {
     /// Makes `directory` where it is missing and waits for the lock; `when_busy` is called once if another holds it.
     /// What a killed process left unfinished in the directory is removed.
     pub(super) fn take(directory: &Path, when_busy: impl FnOnce()) -> Result<Self, TemplateError> {
+        Self::take_file(directory, LOCK_FILE, when_busy)
+    }
+
+    /// The same by the file in the directory that is called `name`.
+    pub(super) fn take_file(
+        directory: &Path,
+        name: &str,
+        when_busy: impl FnOnce(),
+    ) -> Result<Self, TemplateError> {
         fs::create_dir_all(directory).map_err(PathError::on("create the directory", directory))?;
-        let path = directory.join(LOCK_FILE);
+        let path = directory.join(name);
         let file = OpenOptions::new()
             .write(true)
             .create(true)

@@ -59,6 +59,15 @@ pub enum State {
     Missing,
 }
 
+/// What was removed from the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The template's file.
+    pub file: TemplateName,
+    /// Its grown copies, relative to the store's directory.
+    pub copies: Vec<String>,
+}
+
 impl Store {
     /// The store in `directory`, which need not exist: then there are no templates.
     pub fn open(directory: impl Into<PathBuf>) -> Self {
@@ -101,9 +110,9 @@ impl Store {
             .collect()
     }
 
-    /// Removes the file that `name` means, and its entry; an entry without a file goes by the file's full name. Gives
-    /// the name of the file.
-    pub fn remove(&self, name: &str, when_busy: impl FnOnce()) -> Result<TemplateName, TemplateError> {
+    /// Removes the file that `name` means, its entry and its grown copies; an entry without a file goes by the file's full
+    /// name.
+    pub fn remove(&self, name: &str, when_busy: impl FnOnce()) -> Result<Removed, TemplateError> {
         let missing = |error| -> Result<TemplateName, TemplateError> {
             let registry = Registry::read(&self.directory)?;
             let named = name.parse().ok().filter(|file| registry.0.contains_key(file));
@@ -122,7 +131,8 @@ impl Store {
         Registry::update(&lock, |registry| {
             registry.0.remove(&file);
         })?;
-        Ok(file)
+        let copies = self.grown().remove(&file)?;
+        Ok(Removed { file, copies })
     }
 
     /// Waits for the right to change the store; `when_busy` is called once if another process has it.

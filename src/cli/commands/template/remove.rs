@@ -4,7 +4,7 @@ use super::super::super::error::CommandError;
 use super::super::Context;
 use crate::template::Store;
 
-/// Remove templates; a name without a version means the newest one
+/// Remove templates, with the grown copies that the store keeps of them; a name without a version means the newest one
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The templates
@@ -16,7 +16,9 @@ pub(crate) struct Args {
 pub(crate) fn run(arguments: &Args, store: &Store, context: &Context<'_>) -> Result<(), CommandError> {
     let mut removed = Vec::new();
     for name in &arguments.names {
-        removed.push(store.remove(name, || context.ui.note(super::BUSY))?);
+        let gone = store.remove(name, || context.ui.note(super::BUSY))?;
+        removed.push(gone.file.to_string());
+        removed.extend(gone.copies);
     }
     if context.json {
         return context.ui.answer_json(&removed);
