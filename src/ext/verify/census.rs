@@ -1,10 +1,12 @@
 //! Every inode that is in use: what it is, how many names it says it has, and where directories lie.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::claims::Claims;
 use super::finding::Report;
 use super::inodes::judge;
+use super::layered::Layered;
 use crate::base::FileKind;
 use crate::block::is_zero;
 use crate::ext::error::{ExtError, Place};
@@ -18,8 +20,8 @@ use crate::ext::types::{FsBlock, GroupNo, InodeNo, index};
 /// The inodes in use, by number.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Census {
-    pub(super) inodes: BTreeMap<InodeNo, Known>,
-    pub(super) directories: BTreeMap<InodeNo, Directory>,
+    pub(super) inodes: Layered<InodeNo, Known>,
+    pub(super) directories: Layered<InodeNo, Directory>,
     /// How many inodes share each block of attributes.
     pub(super) attribute_blocks: BTreeMap<FsBlock, u32>,
     /// How many attributes have their value in each inode.
@@ -85,6 +87,20 @@ impl Census {
             .extend(blocks.into_iter().map(|block| (*block, inode)));
     }
 
+    /// Makes all of it what later censuses begin with and share.
+    pub(super) fn settle(&mut self) {
+        self.inodes.settle();
+        self.directories.settle();
+    }
+
+    /// The inodes of which something is not as it was when the census was settled.
+    pub(super) fn changed(&self) -> BTreeSet<InodeNo> {
+        let inodes = self.inodes.own().map(|(inode, _)| inode);
+        inodes
+            .chain(self.directories.own().map(|(inode, _)| inode))
+            .collect()
+    }
+
     /// Compares what inodes with values say of their users with what was found.
     fn judge_values(&self, report: &mut Report) {
         for inode in self.value_users.keys() {
@@ -101,15 +117,10 @@ impl Census {
                 );
             }
         }
-        for (inode, known) in &self.inodes {
-            if let Some(found) = known.value_users {
-                let users = self.value_users.get(inode).copied().unwrap_or(0);
-                report.compare(
-                    Place::Inode(*inode),
-                    "users of an attribute's value",
-                    users,
-                    found,
-                );
+        for (inode, known) in self.inodes.own() {
+            if let Some(found) = known.and_then(|known| known.value_users) {
+                let users = self.value_users.get(&inode).copied().unwrap_or(0);
+                report.compare(Place::Inode(inode), "users of an attribute's value", users, found);
             }
         }
     }
@@ -179,6 +190,13 @@ pub(super) fn first_inode(fs: &Fs, group: GroupNo) -> u32 {
         .0
         .saturating_mul(fs.superblock.geometry().inodes_per_group)
         .saturating_add(1)
+}
+
+/// The numbers of the inodes of `group`.
+pub(super) fn inode_range(fs: &Fs, group: GroupNo) -> Option<Range<InodeNo>> {
+    let first = first_inode(fs, group);
+    let end = first.saturating_add(fs.superblock.geometry().inodes_per_group);
+    Some(InodeNo::new(first)?..InodeNo::new(end)?)
 }
 
 /// How many inodes of `group`, from the first on, may ever have been used.

@@ -1,6 +1,7 @@
 //! Which blocks are somebody's: filled while inodes are read, compared with the bitmaps at the end.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::finding::Report;
 use crate::ext::bitmap::Bitmap;
@@ -13,7 +14,8 @@ use crate::ext::types::{FsBlock, GroupNo};
 #[derive(Debug, Clone)]
 pub(super) struct Claims {
     geometry: Geometry,
-    groups: BTreeMap<GroupNo, Bitmap>,
+    /// Shared until one changes.
+    groups: BTreeMap<GroupNo, Arc<Bitmap>>,
 }
 
 /// How a claim went.
@@ -71,7 +73,8 @@ impl Claims {
             let bitmap = self
                 .groups
                 .entry(group)
-                .or_insert_with(|| Bitmap::empty(block_len, bits));
+                .or_insert_with(|| Arc::new(Bitmap::empty(block_len, bits)));
+            let bitmap = Arc::make_mut(bitmap);
             let wanted = place..place.saturating_add(room);
             let taken = bitmap.next_set(wanted.clone());
             if taken < wanted.end && outcome == Claim::Granted {
@@ -93,7 +96,7 @@ impl Claims {
             let mut start = given_up.next_set(0..end);
             while start < end {
                 let next = given_up.next_clear(start).unwrap_or(end);
-                bitmap.put(start..next, false);
+                Arc::make_mut(bitmap).put(start..next, false);
                 start = given_up.next_set(next..end);
             }
         }
@@ -104,18 +107,26 @@ impl Claims {
         if let Some((group, place)) = self.geometry.group_of_block(block)
             && let Some(bitmap) = self.groups.get_mut(&group)
         {
-            bitmap.put(place..place.saturating_add(1), false);
+            Arc::make_mut(bitmap).put(place..place.saturating_add(1), false);
         }
     }
 
     /// The claimed blocks of `group`.
-    pub(super) fn of_group(&self, group: GroupNo) -> Bitmap {
+    pub(super) fn of_group(&self, group: GroupNo) -> Arc<Bitmap> {
         let empty = || {
-            Bitmap::empty(
+            Arc::new(Bitmap::empty(
                 self.geometry.block_size.buffer_len(),
                 self.geometry.group_blocks(group),
-            )
+            ))
         };
         self.groups.get(&group).cloned().unwrap_or_else(empty)
+    }
+
+    /// Whether the claims of `group` have not changed since one was made from the other.
+    pub(super) fn are_shared(&self, other: &Self, group: GroupNo) -> bool {
+        match (self.groups.get(&group), other.groups.get(&group)) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 }

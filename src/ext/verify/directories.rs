@@ -60,7 +60,7 @@ struct Walk<'a> {
 
 /// Reads all directories of `census` and counts there who is named how often.
 pub(super) fn count_names(fs: &Fs, census: &mut Census, report: &mut Report) -> Result<(), ExtError> {
-    let directories: Vec<InodeNo> = census.directories.keys().copied().collect();
+    let directories: Vec<InodeNo> = census.directories.own().map(|(inode, _)| inode).collect();
     for inode in directories {
         let entries = read_names(fs, inode, census, report)?;
         count(census, inode, &entries, report);

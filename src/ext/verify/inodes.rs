@@ -64,7 +64,7 @@ pub(super) fn judge(
     judge_flags(fs, node, kind, report);
     judge_extra(node, report);
     if inode == InodeNo::RESIZE && fs.superblock.features().has(feature::RESIZE_INODE) {
-        return super::reserved::judge(fs, node, claims, report);
+        return super::reserved::judge(fs, node, census, claims, report);
     }
     let mut mapped = walk(fs, node, claims, report)?;
     attributes::judge_inode(fs, node, census, claims, &mut mapped, report);

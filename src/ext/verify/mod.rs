@@ -21,6 +21,7 @@ mod finding;
 mod hash_tree;
 mod indirect;
 mod inodes;
+mod layered;
 mod mapped;
 mod reserved;
 mod tree;
@@ -32,6 +33,7 @@ use self::claims::Claims;
 use self::finding::Report;
 use super::error::{Access, ExtError, Place};
 use super::fs::Fs;
+use super::types::GroupNo;
 use crate::block::BlockDevice;
 
 pub use checked::Checked;
@@ -55,12 +57,18 @@ fn survey(fs: &Fs, report: &mut Report) -> Result<(Census, Claims), ExtError> {
     let mut claims = Claims::of_tables(fs, report);
     let mut census = Census::take(fs, &mut claims, report)?;
     directories::count_names(fs, &mut census, report)?;
-    judge_whole(fs, &census, &claims, report)?;
+    judge_whole(fs, &census, &claims, |_| false, report)?;
     Ok((census, claims))
 }
 
-/// Judges what belongs to no single inode.
-fn judge_whole(fs: &Fs, census: &Census, claims: &Claims, report: &mut Report) -> Result<(), ExtError> {
+/// Judges what belongs to no single inode; the bitmaps of groups that are `known` to be right are taken for that.
+fn judge_whole(
+    fs: &Fs,
+    census: &Census,
+    claims: &Claims,
+    known: impl Fn(GroupNo) -> bool,
+    report: &mut Report,
+) -> Result<(), ExtError> {
     if let Err(ExtError::NeedsCheck { state }) = fs.superblock.check_editable() {
         report.add(Place::Superblock, "state", "clean", state);
     }
@@ -71,7 +79,7 @@ fn judge_whole(fs: &Fs, census: &Census, claims: &Claims, report: &mut Report) -
     }
     census.judge_journal(fs, report)?;
     tree::judge(census, fs, report);
-    bitmaps::judge(fs, census, claims, report)
+    bitmaps::judge(fs, census, claims, known, report)
 }
 
 /// Opens and checks the file system on `device`; damage that keeps it from being opened is a finding too.

@@ -1,6 +1,7 @@
 //! The resize inode: its double indirect block must name the reserved descriptor blocks and nothing else (drawn in
 //! [`resize`](crate::ext::resize)).
 
+use super::census::Census;
 use super::claims::{Claim, Claims};
 use super::finding::Report;
 use crate::ext::error::{ExtError, Place};
@@ -12,7 +13,13 @@ use crate::ext::types::{FsBlock, index, wide};
 const DOUBLE_INDIRECT: usize = 13;
 
 /// Judges the resize inode and claims its double indirect block; the reserved blocks are claimed as tables.
-pub(super) fn judge(fs: &Fs, node: &Node, claims: &mut Claims, report: &mut Report) -> Result<(), ExtError> {
+pub(super) fn judge(
+    fs: &Fs,
+    node: &Node,
+    census: &mut Census,
+    claims: &mut Claims,
+    report: &mut Report,
+) -> Result<(), ExtError> {
     let place = Place::Inode(node.number());
     let slots = words(&node.raw().i_block);
     for (slot, number) in slots.iter().enumerate() {
@@ -40,7 +47,8 @@ pub(super) fn judge(fs: &Fs, node: &Node, claims: &mut Claims, report: &mut Repo
         .filter(|group| has_superblock(&fs.superblock, *group))
         .map(|group| geometry.group_start(group).plus(1))
         .collect();
-    judge_map(fs, node, map, &copies, report)?;
+    census.note_readers(node.number(), &[map]);
+    judge_map(fs, node, map, &copies, census, report)?;
     let reserved = u64::from(fs.superblock.reserved_gdt_blocks());
     let blocks = wide(copies.len()).saturating_mul(reserved).saturating_add(1);
     let sectors = blocks.saturating_mul((geometry.block_size.bytes() / 512).into());
@@ -54,6 +62,7 @@ fn judge_map(
     node: &Node,
     map: FsBlock,
     copies: &[FsBlock],
+    census: &mut Census,
     report: &mut Report,
 ) -> Result<(), ExtError> {
     let found = words(&fs.read_block(map)?);
@@ -71,6 +80,7 @@ fn judge_map(
             // More blocks in reserve than a group has; the tables say so already.
             return Ok(());
         }
+        census.note_readers(node.number(), &[first]);
         let listed = words(&fs.read_block(first)?)
             .into_iter()
             .map(u64::from)

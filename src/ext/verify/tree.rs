@@ -24,8 +24,11 @@ pub(super) fn judge(census: &Census, fs: &Fs, report: &mut Report) {
         );
         return;
     }
-    for (inode, known) in census.inodes.iter().filter(|(_, known)| !known.is_hidden) {
-        judge_names(census, fs, *inode, *known, report);
+    // What has not changed was judged when the census was settled.
+    for inode in census.changed() {
+        if let Some(known) = census.inodes.get(&inode).filter(|known| !known.is_hidden) {
+            judge_names(census, fs, inode, *known, report);
+        }
     }
     judge_reach(census, report);
 }
@@ -59,30 +62,38 @@ fn judge_names(census: &Census, fs: &Fs, inode: InodeNo, known: Known, report: &
     }
 }
 
-/// Finds directories that have names, but in a circle of their own.
+/// Finds directories that have names, but in a circle of their own: in each circle there is one that has changed.
 fn judge_reach(census: &Census, report: &mut Report) {
-    let mut children: BTreeMap<InodeNo, Vec<InodeNo>> = BTreeMap::new();
-    for (inode, directory) in &census.directories {
-        if let Some(parent) = directory.named_in {
-            children.entry(parent).or_default().push(*inode);
+    let mut known = BTreeMap::new();
+    for (inode, directory) in census.directories.own() {
+        if directory.is_some() && !is_reached(census, inode, &mut known) {
+            report.add(
+                Place::Inode(inode),
+                "path",
+                "from the root",
+                "a circle of directories",
+            );
         }
     }
-    let tops = census
-        .directories
-        .iter()
-        .filter(|(_, directory)| directory.named_in.is_none());
-    let mut waiting: Vec<InodeNo> = tops.map(|(inode, _)| *inode).collect();
-    let mut reached: BTreeSet<InodeNo> = waiting.iter().copied().collect();
-    while let Some(inode) = waiting.pop() {
-        let below = children.get(&inode).into_iter().flatten();
-        waiting.extend(below.copied().filter(|child| reached.insert(*child)));
-    }
-    for inode in census.directories.keys().filter(|inode| !reached.contains(inode)) {
-        report.add(
-            Place::Inode(*inode),
-            "path",
-            "from the root",
-            "a circle of directories",
-        );
-    }
+}
+
+/// Whether the way up from `inode` ends, at the root or where a name is missing; what is `known` of others spares the rest
+/// of the way.
+fn is_reached(census: &Census, inode: InodeNo, known: &mut BTreeMap<InodeNo, bool>) -> bool {
+    let mut way = BTreeSet::new();
+    let mut place = inode;
+    let is_reached = loop {
+        if let Some(known) = known.get(&place) {
+            break *known;
+        }
+        let Some(directory) = census.directories.get(&place).filter(|_| way.insert(place)) else {
+            break false;
+        };
+        match directory.named_in {
+            Some(parent) => place = parent,
+            None => break true,
+        }
+    };
+    known.extend(way.into_iter().map(|place| (place, is_reached)));
+    is_reached
 }
