@@ -33,9 +33,10 @@ impl Cached {
 
     /// Reads a unit and keeps it, if there is room.
     fn fetch(&self, number: u64) -> Result<Unit, DeviceError> {
-        let mut unit = Box::new([0; UNIT_BYTES]);
+        let mut unit = [0; UNIT_BYTES];
         let start = number.saturating_mul(UNIT);
-        read_base(&*self.device, self.device.len_bytes(), start, &mut unit[..])?;
+        read_base(&*self.device, self.device.len_bytes(), start, &mut unit)?;
+        let unit = Arc::new(unit);
         let mut units = self.units.write().unwrap_or_else(PoisonError::into_inner);
         if units.len() < self.most_units {
             units.insert(number, unit.clone());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::device::{BlockDevice, DeviceError, check_range, len_of};
-use super::unit::{UNIT, UNIT_BYTES, Unit, pieces_mut, read_base};
+use super::unit::{UNIT, Unit, pieces_mut, read_base};
 
 /// The finished difference between an image and its base.
 #[derive(Clone)]
@@ -33,17 +33,17 @@ impl Delta {
         self.base_end_bytes
     }
 
-    /// The changed units in ascending order: each one's offset in bytes and its [`UNIT_BYTES`] bytes. The last may
+    /// The changed units in ascending order: each one's offset in bytes and its [`UNIT_BYTES`](super::UNIT_BYTES) bytes. The last may
     /// reach beyond the image's end.
-    pub fn units(&self) -> impl Iterator<Item = (u64, &[u8; UNIT_BYTES])> {
+    pub fn units(&self) -> impl Iterator<Item = (u64, &Unit)> {
         self.units
             .iter()
-            .map(|(number, unit)| (number.saturating_mul(UNIT), &**unit))
+            .map(|(number, unit)| (number.saturating_mul(UNIT), unit))
     }
 
     /// The unit that holds `offset_bytes`, if it is changed.
-    pub fn unit(&self, offset_bytes: u64) -> Option<&[u8; UNIT_BYTES]> {
-        self.units.get(&(offset_bytes / UNIT)).map(|unit| &**unit)
+    pub fn unit(&self, offset_bytes: u64) -> Option<&Unit> {
+        self.units.get(&(offset_bytes / UNIT))
     }
 
     /// Whether the unit that holds `offset_bytes` is changed.

@@ -49,4 +49,4 @@ pub use redo::RedoError;
 pub use shifted::Shifted;
 pub use slice::Slice;
 pub(crate) use slice::zero;
-pub use unit::{UNIT_BYTES, is_zero};
+pub use unit::{UNIT_BYTES, Unit, is_zero};

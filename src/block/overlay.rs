@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::delta::Delta;
 use super::device::{BlockDevice, DeviceError, check_range, len_of};
@@ -19,6 +19,17 @@ use super::unit::{UNIT, UNIT_BYTES, Unit, pieces, place_at, read_base};
 pub struct Overlay {
     base: Arc<dyn BlockDevice>,
     state: RwLock<State>,
+    /// Units of the overlay that this one was forked from which are others than the base's.
+    inherited: Arc<Changed>,
+    /// The same for those that are forked from this one.
+    own: OnceLock<Arc<Changed>>,
+}
+
+/// Units, by number, that are others than those of a base that shows up to so many bytes.
+#[derive(Default)]
+struct Changed {
+    base_end_bytes: u64,
+    units: BTreeMap<u64, Unit>,
 }
 
 /// What differs from the base.
@@ -38,25 +49,28 @@ impl Overlay {
             base_end_bytes: len_bytes,
             units: BTreeMap::new(),
         };
-        Self {
-            base,
-            state: RwLock::new(state),
-        }
+        Self::of(base, state, Arc::default())
     }
 
     /// An overlay over `base` with the changes of `delta`, which was made over the same bytes.
     pub fn with_changes(base: Arc<dyn BlockDevice>, delta: &Delta) -> Self {
         let units = delta
             .units()
-            .map(|(offset, unit)| (offset / UNIT, Box::new(*unit)));
+            .map(|(offset, unit)| (offset / UNIT, Arc::clone(unit)));
         let state = State {
             len_bytes: delta.len_bytes(),
             base_end_bytes: delta.base_end_bytes(),
             units: units.collect(),
         };
+        Self::of(base, state, Arc::default())
+    }
+
+    fn of(base: Arc<dyn BlockDevice>, state: State, inherited: Arc<Changed>) -> Self {
         Self {
             base,
             state: RwLock::new(state),
+            inherited,
+            own: OnceLock::new(),
         }
     }
 
@@ -64,14 +78,21 @@ impl Overlay {
     #[must_use]
     pub fn fork(&self) -> Self {
         let state = self.read();
-        Self {
-            base: Arc::clone(&self.base),
-            state: RwLock::new(State {
-                len_bytes: state.len_bytes,
+        let inherited = self.own.get_or_init(|| {
+            let mut units = state.units.clone();
+            let removed = self.remove_unchanged(state.base_end_bytes, &mut units);
+            // Without them every fork looks for itself, and tells what is in the way.
+            Arc::new(Changed {
                 base_end_bytes: state.base_end_bytes,
-                units: state.units.clone(),
-            }),
-        }
+                units: removed.map(|()| units).unwrap_or_default(),
+            })
+        });
+        let state = State {
+            len_bytes: state.len_bytes,
+            base_end_bytes: state.base_end_bytes,
+            units: state.units.clone(),
+        };
+        Self::of(Arc::clone(&self.base), state, Arc::clone(inherited))
     }
 
     /// Gives the difference. Units that were written with what the base has anyway are no difference, and are left out.
@@ -85,9 +106,24 @@ impl Overlay {
         let (len_bytes, base_end_bytes) = (state.len_bytes, state.base_end_bytes);
         let mut units = std::mem::take(&mut state.units);
         drop(state);
+        self.remove_unchanged(base_end_bytes, &mut units)?;
+        Ok(Delta::new(len_bytes, base_end_bytes, units))
+    }
+
+    /// Takes those of `units` out that are what the base has there up to `base_end_bytes`.
+    fn remove_unchanged(
+        &self,
+        base_end_bytes: u64,
+        units: &mut BTreeMap<u64, Unit>,
+    ) -> Result<(), DeviceError> {
+        let is_alike = self.inherited.base_end_bytes == base_end_bytes;
+        let is_changed = |number: &u64, unit: &Unit| {
+            let inherited = self.inherited.units.get(number);
+            is_alike && inherited.is_some_and(|inherited| Arc::ptr_eq(unit, inherited))
+        };
         let mut old = [0_u8; UNIT_BYTES];
         let mut unchanged = Vec::new();
-        for (number, unit) in &units {
+        for (number, unit) in units.iter().filter(|(number, unit)| !is_changed(number, unit)) {
             read_base(&*self.base, base_end_bytes, number.saturating_mul(UNIT), &mut old)?;
             if old == **unit {
                 unchanged.push(*number);
@@ -96,7 +132,7 @@ impl Overlay {
         for number in unchanged {
             units.remove(&number);
         }
-        Ok(Delta::new(len_bytes, base_end_bytes, units))
+        Ok(())
     }
 
     /// Where the bytes may be others than those of `other`, an overlay over the same base, by whole units.
@@ -180,16 +216,16 @@ impl BlockDevice for Overlay {
         check_range(offset_bytes, len_of(bytes), state.len_bytes)?;
         for (place, piece) in pieces(offset_bytes, bytes) {
             if let Some(unit) = state.units.get_mut(&place.unit) {
-                place.slice_mut(unit).copy_from_slice(piece);
+                place.slice_mut(Arc::make_mut(unit)).copy_from_slice(piece);
                 continue;
             }
-            let mut unit = Box::new([0; UNIT_BYTES]);
+            let mut unit = [0; UNIT_BYTES];
             if piece.len() < UNIT_BYTES {
                 let start = place.unit.saturating_mul(UNIT);
-                read_base(&*self.base, state.base_end_bytes, start, &mut unit[..])?;
+                read_base(&*self.base, state.base_end_bytes, start, &mut unit)?;
             }
             place.slice_mut(&mut unit).copy_from_slice(piece);
-            state.units.insert(place.unit, unit);
+            state.units.insert(place.unit, Arc::new(unit));
         }
         Ok(())
     }
@@ -203,7 +239,10 @@ impl BlockDevice for Overlay {
             if inside > 0
                 && let Some(unit) = state.units.get_mut(&(len_bytes / UNIT))
             {
-                unit.iter_mut().skip(inside).for_each(|byte| *byte = 0);
+                Arc::make_mut(unit)
+                    .iter_mut()
+                    .skip(inside)
+                    .for_each(|byte| *byte = 0);
             }
         }
         state.len_bytes = len_bytes;
@@ -269,6 +308,31 @@ mod tests {
         first.set_len_bytes(18_000).unwrap();
         assert_eq!(first.differing(&second).last(), Some(&(18_000..20_000)));
         assert!(first.fork().differing(&first).is_empty());
+    }
+
+    #[test]
+    fn a_fork_gives_the_difference_that_it_would_give_alone() {
+        let base = base(20_000);
+        let same = content(&*base)[4096..8192].to_vec();
+        let ground = Overlay::new(base.clone());
+        ground.write_at(0, b"ground").unwrap();
+        ground.write_at(4096, &same).unwrap();
+        ground.write_at(12_288, &[0; 4096]).unwrap();
+        let units = |overlay: Overlay| {
+            let delta = overlay.finish().unwrap();
+            delta.units().map(|(offset, _)| offset).collect::<Vec<_>>()
+        };
+        let host = ground.fork();
+        host.write_at(8192, b"host").unwrap();
+        host.write_at(0, &content(&*base)[..6]).unwrap();
+        assert_eq!(units(host), [8192, 12_288]);
+        // Beyond a cut the base has nothing but zeros, and so has the unit.
+        let cut = ground.fork();
+        cut.set_len_bytes(8192).unwrap();
+        cut.set_len_bytes(20_000).unwrap();
+        cut.write_at(12_288, &[0; 4096]).unwrap();
+        assert_eq!(units(cut.fork()), [0]);
+        assert_eq!(units(ground), [0, 12_288]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The units in which changes are kept, and ranges cut at the units' borders.
 
+use std::sync::Arc;
+
 use super::device::{BlockDevice, DeviceError, len_of};
 
 /// How many bytes change hands as a whole.
@@ -8,8 +10,8 @@ pub const UNIT_BYTES: usize = 4096;
 /// [`UNIT_BYTES`] as offsets are counted.
 pub(super) const UNIT: u64 = 4096;
 
-/// One unit's bytes.
-pub(super) type Unit = Box<[u8; UNIT_BYTES]>;
+/// One unit's bytes, shared until someone writes to them: images have most of what they change in common.
+pub type Unit = Arc<[u8; UNIT_BYTES]>;
 
 /// Whether all of `bytes` are zero.
 pub fn is_zero(bytes: &[u8]) -> bool {

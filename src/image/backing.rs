@@ -21,7 +21,7 @@ use super::ranges::{Ranges, UNIT, len_of, pieces, whole_units};
 use super::raw::RawWriter;
 use crate::base::PathError;
 use crate::base::atomic::Durability;
-use crate::block::{BlockDevice as _, Delta, DeviceError, Overlay, UNIT_BYTES};
+use crate::block::{BlockDevice as _, Delta, DeviceError, Overlay, UNIT_BYTES, Unit};
 
 /// How many bytes of free space are looked at at once.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -153,14 +153,14 @@ impl Backing {
     pub(super) fn each_difference<E: From<DeviceError>>(
         &self,
         delta: &Delta,
-        mut visit: impl FnMut(u64, &[u8; UNIT_BYTES]) -> Result<(), E>,
+        mut visit: impl FnMut(u64, &Unit) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut visit = |offset: u64, bytes: &[u8; UNIT_BYTES]| {
+        let mut visit = |offset: u64, unit: &Unit| {
             let held = self.changes.as_ref().and_then(|changes| changes.unit(offset));
-            if held == Some(bytes) {
+            if held == Some(unit) {
                 Ok(())
             } else {
-                visit(offset, bytes)
+                visit(offset, unit)
             }
         };
         let hidden = self.hidden(delta);
@@ -168,12 +168,12 @@ impl Backing {
             .iter()
             .flat_map(|range| pieces(&range, UNIT_BYTES).collect::<Vec<_>>())
             .peekable();
-        for (offset, bytes) in delta.units() {
+        for (offset, own) in delta.units() {
             while let Some(unit) = hidden.next_if(|unit| unit.start < offset) {
                 self.visit_read(delta, unit.start, &mut visit)?;
             }
             hidden.next_if(|unit| unit.start == offset);
-            visit(offset, bytes)?;
+            visit(offset, own)?;
         }
         hidden.try_for_each(|unit| self.visit_read(delta, unit.start, &mut visit))
     }
@@ -183,12 +183,12 @@ impl Backing {
         &self,
         delta: &Delta,
         offset_bytes: u64,
-        visit: &mut impl FnMut(u64, &[u8; UNIT_BYTES]) -> Result<(), E>,
+        visit: &mut impl FnMut(u64, &Unit) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut unit = [0; UNIT_BYTES];
         let inside = len_of(&(offset_bytes..delta.len_bytes())).min(UNIT_BYTES);
         delta.read_at(&*self.base, offset_bytes, unit.split_at_mut(inside).0)?;
-        visit(offset_bytes, &unit)
+        visit(offset_bytes, &Arc::new(unit))
     }
 
     /// Whole units of the image, changed ones perhaps among them, that must not show what this file holds.

@@ -23,7 +23,7 @@ use super::qcow2::{self, Qcow2Device, Qcow2Header, QcowError};
 use super::ranges::{Ranges, UNIT, len_of, pieces, whole_units};
 use super::uml_cow::{self, CowDevice, CowError, CowHeader};
 use crate::base::{AtomicFile, PathError};
-use crate::block::{BlockDevice, Delta, DeviceError, FileDevice, UNIT_BYTES};
+use crate::block::{BlockDevice, Delta, DeviceError, FileDevice, UNIT_BYTES, Unit};
 
 /// How many bytes are compared at once.
 const BUFFER_BYTES: usize = 1 << 18;
@@ -268,7 +268,7 @@ impl Differing for Edited<'_> {
 
     fn each_difference<E: From<DeviceError>>(
         &self,
-        mut visit: impl FnMut(u64, &[u8; UNIT_BYTES]) -> Result<(), E>,
+        mut visit: impl FnMut(u64, &Unit) -> Result<(), E>,
     ) -> Result<(), E> {
         let (mut shown, mut held) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
         for range in self.suspect.iter() {
@@ -285,7 +285,7 @@ impl Differing for Edited<'_> {
                 let units = units.zip(held.as_chunks::<UNIT_BYTES>().0);
                 for (unit, (shown, held)) in pieces(&piece, UNIT_BYTES).zip(units) {
                     if shown != held {
-                        visit(unit.start, shown)?;
+                        visit(unit.start, &Arc::new(*shown))?;
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::backing::Backing;
 use super::common_units::CommonUnits;
-use crate::block::{Delta, DeviceError, UNIT_BYTES};
+use crate::block::{Delta, DeviceError, Unit};
 
 /// A disk that lies over a raw file.
 pub(super) trait Differing {
@@ -13,7 +13,7 @@ pub(super) trait Differing {
     /// The last unit may reach beyond the disk's end, with zeros. It is the same every time.
     fn each_difference<E: From<DeviceError>>(
         &self,
-        visit: impl FnMut(u64, &[u8; UNIT_BYTES]) -> Result<(), E>,
+        visit: impl FnMut(u64, &Unit) -> Result<(), E>,
     ) -> Result<(), E>;
 
     /// The compressed units that it has in common with others, if there may be others.
@@ -36,7 +36,7 @@ impl Differing for Baked<'_> {
 
     fn each_difference<E: From<DeviceError>>(
         &self,
-        visit: impl FnMut(u64, &[u8; UNIT_BYTES]) -> Result<(), E>,
+        visit: impl FnMut(u64, &Unit) -> Result<(), E>,
     ) -> Result<(), E> {
         self.backing.each_difference(self.delta, visit)
     }

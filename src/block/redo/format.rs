@@ -153,7 +153,7 @@ pub(super) fn write_forward(
             for sum in sums(&old) {
                 to(&sum.to_le_bytes())?;
             }
-            to(new)?;
+            to(&new[..])?;
         }
         Ok(())
     })

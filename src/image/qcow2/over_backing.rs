@@ -155,14 +155,14 @@ impl Differences {
         let mut found = Self::default();
         let mut compressor = None;
         image.each_difference(|offset, unit| {
-            let content = if is_zero(unit) {
+            let content = if is_zero(&unit[..]) {
                 Content::Zero
             } else if found.packed.len() >= MOST_PACKED_BYTES {
                 Content::Plain
             } else {
                 let mut make = || compress(&mut compressor, unit);
                 let compressed = match image.common() {
-                    Some(common) => common.compressed(unit, make),
+                    Some(common) => common.compressed(offset, unit, make),
                     None => make(),
                 };
                 found.pack(compressed.map_err(QcowError::Compress)?.as_deref())
@@ -267,7 +267,7 @@ fn write_to(device: &dyn BlockDevice, backing_name: &[u8], image: &impl Differin
         if !matches!(contents.next(), Some(Content::Plain)) {
             return Ok(());
         }
-        let written = runs.push(place, unit);
+        let written = runs.push(place, &unit[..]);
         place = place.saturating_add(BITS.bytes());
         written
     })?;

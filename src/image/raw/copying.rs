@@ -82,7 +82,7 @@ impl<'a> Copying<'a> {
         let (mut changed, mut zeros) = (Ranges::default(), Ranges::default());
         for (offset, unit) in delta.units() {
             let range = offset..offset.saturating_add(UNIT).min(delta.len_bytes());
-            if is_zero(unit) {
+            if is_zero(&unit[..]) {
                 zeros.push(range);
             } else {
                 changed.push(range);

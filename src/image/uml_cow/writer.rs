@@ -152,11 +152,11 @@ fn write_to(device: &dyn BlockDevice, header: &CowHeaderV3, image: &impl Differi
     bitmap.flush()?;
     let mut data = RunWriter::new(device);
     image.each_difference(|offset, unit| {
-        if is_zero(unit) {
+        if is_zero(&unit[..]) {
             return Ok(());
         }
         let inside = usize::try_from(len_bytes.saturating_sub(offset)).unwrap_or(UNIT_BYTES);
-        let bytes = unit.get(..inside).unwrap_or(unit);
+        let bytes = unit.get(..inside).unwrap_or(&unit[..]);
         data.push(layout.data_offset_bytes.saturating_add(offset), bytes)
     })?;
     data.flush()?;
