@@ -46,6 +46,8 @@ struct Place<'a> {
     path: &'a GuestPath,
     /// The path's directory with no links on the way; it may not exist yet.
     parent: GuestPath,
+    /// The same as an inode, where it is there and was found without a link on the way.
+    directory: Option<InodeNo>,
     /// The path's last component; the root's own name is that of no entry.
     name: &'a [u8],
     /// What is there now, a link itself rather than what it leads to.
@@ -55,13 +57,19 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn find(fs: &'a mut Fs, labels: Option<&'a Labels>, path: &'a GuestPath) -> Result<Self, HostError> {
         let parent = path.parent().unwrap_or_else(GuestPath::root);
-        let parent = ExtView::new(fs).resolve(&parent)?;
-        let present = inode_at(fs, path, Follow::NotLast)?;
+        let directory = plain_directory(fs, &parent).map_err(edit_failed(path))?;
+        let (parent, present) = if let (Some(directory), Some(name)) = (directory, path.file_name()) {
+            (parent, entry(fs, directory, name).map_err(edit_failed(path))?)
+        } else {
+            let parent = ExtView::new(fs).resolve(&parent)?;
+            (parent, inode_at(fs, path, Follow::NotLast)?)
+        };
         Ok(Self {
             fs,
             labels,
             path,
             parent,
+            directory,
             name: path.file_name().unwrap_or(b"/"),
             present,
         })
@@ -160,6 +168,9 @@ impl<'a> Place<'a> {
 
     /// The directory that the path lies in, made if it was missing.
     fn make_way_only(&mut self) -> Result<InodeNo, HostError> {
+        if let Some(directory) = self.directory {
+            return Ok(directory);
+        }
         let mut directory = InodeNo::ROOT;
         let mut place = GuestPath::root();
         let components: Vec<Vec<u8>> = self.parent.components().map(<[u8]>::to_vec).collect();
@@ -226,6 +237,24 @@ impl<'a> Place<'a> {
             kind,
         }
     }
+}
+
+/// The directory at `path`, if there is one and no link on the way.
+fn plain_directory(fs: &Fs, path: &GuestPath) -> Result<Option<InodeNo>, ExtError> {
+    let mut directory = InodeNo::ROOT;
+    for name in path.components() {
+        match entry(fs, directory, name)? {
+            Some(inode) if inode.kind == FileKind::Directory => directory = inode.number,
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(directory))
+}
+
+/// What is called `name` in `directory`.
+fn entry(fs: &Fs, directory: InodeNo, name: &[u8]) -> Result<Option<Inode>, ExtError> {
+    let found = fs.find_entry(directory, name)?;
+    found.map(|inode| fs.inode(inode)).transpose()
 }
 
 /// What is at `path`.

@@ -23,12 +23,39 @@ pub(super) struct ExtView<'a> {
 /// What was found at paths of a file system that does not change, for all who ask again.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    followed: Paths,
-    itself: Paths,
+    followed: Paths<Option<Inode>>,
+    itself: Paths<Option<Inode>>,
+    resolved: Paths<GuestPath>,
 }
 
-/// What is at each path.
-type Paths = RwLock<HashMap<GuestPath, Option<Inode>>>;
+/// What was found at each path.
+#[derive(Debug)]
+struct Paths<T>(RwLock<HashMap<GuestPath, T>>);
+
+impl<T> Default for Paths<T> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<T: Clone> Paths<T> {
+    /// What was found at `path`, or what `look` finds there now.
+    fn get(&self, path: &GuestPath, look: impl FnOnce() -> Result<T, ViewError>) -> Result<T, ViewError> {
+        let remembered = {
+            let paths = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            paths.get(path).cloned()
+        };
+        if let Some(found) = remembered {
+            return Ok(found);
+        }
+        let found = look()?;
+        let mut paths = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if paths.len() < KNOWN_PATHS {
+            paths.insert(path.clone(), found.clone());
+        }
+        Ok(found)
+    }
+}
 
 impl<'a> ExtView<'a> {
     /// The files of `fs` as they are at this moment.
@@ -51,26 +78,11 @@ impl<'a> ExtView<'a> {
 
     /// What is at `path`, if anything is.
     fn find(&self, path: &GuestPath, follow: Follow) -> Result<Option<Inode>, ViewError> {
-        let Some(known) = self.known else {
-            return self.look(path, follow);
-        };
-        let paths = match follow {
-            Follow::All => &known.followed,
-            Follow::NotLast => &known.itself,
-        };
-        let remembered = {
-            let paths = paths.read().unwrap_or_else(PoisonError::into_inner);
-            paths.get(path).cloned()
-        };
-        if let Some(found) = remembered {
-            return Ok(found);
+        match (self.known, follow) {
+            (None, _) => self.look(path, follow),
+            (Some(known), Follow::All) => known.followed.get(path, || self.look(path, follow)),
+            (Some(known), Follow::NotLast) => known.itself.get(path, || self.look(path, follow)),
         }
-        let found = self.look(path, follow)?;
-        let mut paths = paths.write().unwrap_or_else(PoisonError::into_inner);
-        if paths.len() < KNOWN_PATHS {
-            paths.insert(path.clone(), found.clone());
-        }
-        Ok(found)
     }
 
     /// The same, from the file system.
@@ -136,7 +148,11 @@ impl GuestView for ExtView<'_> {
     }
 
     fn resolve(&self, path: &GuestPath) -> Result<GuestPath, ViewError> {
-        resolve_with(path, |place| self.read_link(place))
+        let resolve = || resolve_with(path, |place| self.read_link(place));
+        match self.known {
+            None => resolve(),
+            Some(known) => known.resolved.get(path, resolve),
+        }
     }
 }
 

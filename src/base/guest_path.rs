@@ -1,5 +1,6 @@
 //! Paths inside a guest's file system: absolute, normal, bytes rather than text.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -102,6 +103,14 @@ impl GuestPath {
         Some(Self(Arc::from(&self.0[..cut.max(1)])))
     }
 
+    /// The path and the directories above it, from the path up to the root, as bytes.
+    pub fn and_above(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::successors(Some(self.as_bytes()), |path| {
+            let cut = path.iter().rposition(|byte| *byte == b'/')?;
+            (path.len() > 1).then(|| &path[..cut.max(1)])
+        })
+    }
+
     /// This path with `relative` appended; `relative` may hold several components, and may begin with a slash.
     pub fn join(&self, relative: impl AsRef<[u8]>) -> Result<Self, GuestPathError> {
         let mut bytes = self.0.to_vec();
@@ -117,6 +126,13 @@ impl GuestPath {
                 .0
                 .strip_prefix(&*directory.0)
                 .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    }
+}
+
+// A path compares and hashes as its bytes do.
+impl Borrow<[u8]> for GuestPath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -149,6 +165,19 @@ impl serde::Serialize for GuestPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_way_up_ends_at_the_root() {
+        let way = |text| {
+            let path = GuestPath::literal(text);
+            let above = path
+                .and_above()
+                .map(|path| String::from_utf8_lossy(path).into_owned());
+            above.collect::<Vec<_>>()
+        };
+        assert_eq!(way("/etc/ssh/x"), ["/etc/ssh/x", "/etc/ssh", "/etc", "/"]);
+        assert_eq!(way("/"), ["/"]);
+    }
 
     #[test]
     fn normalises_slashes_and_dots() {

@@ -39,6 +39,12 @@ impl EditList {
         self.places.get(path).map(|place| &self.edits[*place])
     }
 
+    /// The edit of `path`, or else that of the nearest directory above it that has one.
+    pub(super) fn nearest(&self, path: &GuestPath) -> Option<&Edit> {
+        let place = path.and_above().find_map(|path| self.places.get(path))?;
+        Some(&self.edits[*place])
+    }
+
     /// The edits of what lies below `directory`, by path.
     pub(super) fn below<'a>(&'a self, directory: &GuestPath) -> impl Iterator<Item = &'a Edit> {
         // The lowest byte that a name may hold, so that nothing below sorts before it.

@@ -95,14 +95,8 @@ impl<'a> EditedView<'a> {
 
     /// Whether an edit removes `path` or a directory above it.
     fn is_removed(&self, path: &GuestPath) -> bool {
-        let mut place = Some(path.clone());
-        while let Some(current) = place {
-            if let Some(edit) = self.edits.get(&current) {
-                return edit.change == Change::Absent;
-            }
-            place = current.parent();
-        }
-        false
+        let nearest = self.edits.nearest(path);
+        nearest.is_some_and(|edit| edit.change == Change::Absent)
     }
 
     /// Whether an edit makes something below `path`, so that it will be a directory.
@@ -188,6 +182,13 @@ impl GuestView for EditedView<'_> {
     }
 
     fn resolve(&self, path: &GuestPath) -> Result<GuestPath, ViewError> {
+        // Most paths have no link on the way, and no edit.
+        if self.edits.nearest(path).is_none() {
+            let resolved = self.base.resolve(path)?;
+            if resolved == *path {
+                return Ok(resolved);
+            }
+        }
         resolve_with(path, |place| self.raw_link(place))
     }
 }
@@ -250,8 +251,11 @@ fn resolve_parent(view: &dyn GuestView, path: &GuestPath) -> Result<GuestPath, V
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(path.clone());
     };
-    let parent = view.resolve(&parent)?;
-    parent.join(name).map_err(|source| ViewError::Read {
+    let resolved = view.resolve(&parent)?;
+    if resolved == parent {
+        return Ok(path.clone());
+    }
+    resolved.join(name).map_err(|source| ViewError::Read {
         path: path.clone(),
         source: Box::new(source),
     })

@@ -119,7 +119,7 @@ impl MemoryGuest {
                 writeln!(text, "{mark} {} {path}{}", node.attributes(), node.arrow()).unwrap();
             }
         }
-        for path in before.nodes.keys().filter(|path| !self.nodes.contains_key(path)) {
+        for path in before.nodes.keys().filter(|path| !self.nodes.contains_key(*path)) {
             writeln!(text, "- {path}").unwrap();
         }
         text
