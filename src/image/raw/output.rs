@@ -9,7 +9,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -63,16 +64,52 @@ pub(super) enum Way<'a> {
 pub(super) struct Direct<'a> {
     /// Set once the file system refused that, so that other files need not try.
     pub(super) is_refused: &'a AtomicBool,
-    /// How much is still to be begun: with nothing left, the page cache takes the rest at the speed of memory, unless
-    /// all of it has to be on the disk anyway.
-    pub(super) waiting: Option<&'a AtomicUsize>,
+    /// What decides whether that is the better way; nothing if all of it has to be on the disk anyway.
+    pub(super) choice: Option<Choice<'a>>,
+}
+
+/// What the disk and the page cache have to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice<'a> {
+    /// How much is still to be begun: as long as there is any, the disk takes its share.
+    pub(super) waiting: &'a AtomicUsize,
+    /// With nothing left to begin, all goes the faster way.
+    pub(super) paces: &'a Paces,
+}
+
+/// How long writing took the last time, in nanoseconds a MiB; 0 where that is not known.
+#[derive(Debug, Default)]
+pub(super) struct Paces {
+    direct: AtomicU64,
+    cached: AtomicU64,
 }
 
 impl Direct<'_> {
     /// Whether the disk is the better place for what comes now.
     fn is_wanted(&self) -> bool {
-        self.waiting
-            .is_none_or(|waiting| waiting.load(Ordering::Relaxed) > 0)
+        self.choice.is_none_or(|choice| {
+            choice.waiting.load(Ordering::Relaxed) > 0 || choice.paces.direct_is_faster()
+        })
+    }
+
+    /// Remembers how long `bytes`, now written, took to be.
+    fn note(&self, pace: fn(&Paces) -> &AtomicU64, bytes: &[u8], begun: Instant) {
+        let Some(choice) = self.choice else { return };
+        let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let mebibytes = u64::try_from(bytes.len() >> 20).unwrap_or(u64::MAX);
+        // What is short tells little.
+        if let Some(each) = nanoseconds.checked_div(mebibytes) {
+            pace(choice.paces).store(each.max(1), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Paces {
+    /// Whether the disk was faster than the page cache; each is tried once.
+    fn direct_is_faster(&self) -> bool {
+        let direct = self.direct.load(Ordering::Relaxed);
+        let cached = self.cached.load(Ordering::Relaxed);
+        direct == 0 || cached != 0 && direct < cached
     }
 }
 
@@ -115,19 +152,26 @@ impl<'a> Output<'a> {
     }
 
     fn write_whole(&mut self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
-        if let Some((direct, known)) = &self.direct
-            && known.is_wanted()
-            && offset_bytes.is_multiple_of(UNIT)
-        {
+        let begun = Instant::now();
+        let Some((direct, known)) = &self.direct else {
+            return self.write_cached(offset_bytes, bytes);
+        };
+        if known.is_wanted() && offset_bytes.is_multiple_of(UNIT) {
             match direct.write_all_at(bytes, offset_bytes) {
                 Err(error) if is_refusal(&error) => {
                     known.is_refused.store(true, Ordering::Relaxed);
                     self.direct = None;
+                    return self.write_cached(offset_bytes, bytes);
                 }
-                done => return done,
+                done => {
+                    known.note(|paces| &paces.direct, bytes, begun);
+                    return done;
+                }
             }
         }
-        self.write_cached(offset_bytes, bytes)
+        self.write_cached(offset_bytes, bytes)?;
+        known.note(|paces| &paces.cached, bytes, begun);
+        Ok(())
     }
 
     /// Writes through the page cache.
@@ -150,6 +194,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_last_bytes_go_the_faster_way_once_both_were_tried() {
+        let paces = Paces::default();
+        assert!(paces.direct_is_faster());
+        paces.direct.store(700, Ordering::Relaxed);
+        assert!(!paces.direct_is_faster());
+        paces.cached.store(701, Ordering::Relaxed);
+        assert!(paces.direct_is_faster());
+        paces.cached.store(600, Ordering::Relaxed);
+        assert!(!paces.direct_is_faster());
+    }
+
+    #[test]
     fn a_buffer_is_aligned_and_a_refused_write_goes_the_ordinary_way() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("image");
@@ -161,7 +217,7 @@ mod tests {
         let is_refused = AtomicBool::new(false);
         let known = Direct {
             is_refused: &is_refused,
-            waiting: None,
+            choice: None,
         };
         let mut output = Output::open(&file, &path, Way::PastCache(known));
         // Memory that is not aligned is refused by a file system that looks at it.
