@@ -85,7 +85,9 @@ class Console:
         """Runs `line` in the guest's shell; gives what it prints and how it ends."""
         self.say(f'{line}; echo "<$?>"\n')
         match = self.hear(r"(.*?)<(\d+)>[\r\n]*.*?@@", seconds)
-        text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\r", b"", match.group(1)).decode(errors="replace")
+        text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\r", b"", match.group(1))
+        # The kernel may say something meanwhile on the same console.
+        text = re.sub(rb"(?m)^\[ *\d+\.\d+\] .*\n?", b"", text).decode(errors="replace")
         return text.strip(), int(match.group(2))
 
     def leave(self):
@@ -134,8 +136,12 @@ def program(given):
 
 
 def need(programs):
-    """Ends the script if a program is missing."""
-    missing = [f"{name} (Debian package {package})" for name, package in programs.items() if not shutil.which(name)]
+    """Ends the script if a program, or a file with a whole path, is missing."""
+    missing = [
+        f"{name} (Debian package {package})"
+        for name, package in programs.items()
+        if not (os.path.exists(name) if os.path.isabs(name) else shutil.which(name))
+    ]
     if missing:
         sys.exit("missing: " + ", ".join(missing))
 
