@@ -23,6 +23,10 @@ use crate::base::atomic::Durability;
 /// How many bytes of changes are held in memory before data goes into unused ranges at once.
 const HELD_BYTES: u64 = 8 << 20;
 
+/// How much is written to unused ranges in one run before the kernel is asked to bring it to the disk: a request for every
+/// small file takes longer than it gains. What comes in shorter runs waits for the sync.
+const RUN_BYTES: u64 = 4 << 20;
+
 /// A device over one image file whose changes appear in the file all at once.
 #[derive(Debug)]
 pub struct InPlace {
@@ -41,6 +45,8 @@ struct Through {
     vacant: Vec<Range<u64>>,
     /// Whether the file that rolls back lies beside the image.
     is_open: bool,
+    /// What was written there last, and the disk was not asked to take yet.
+    run: Range<u64>,
 }
 
 impl fmt::Debug for Through {
@@ -143,6 +149,22 @@ impl InPlace {
         whole.filter(|range| !range.is_empty()).collect()
     }
 
+    /// Has the kernel begin to bring what was written to the disk, once a run of it is long enough.
+    fn write_back(&self, written: Range<u64>) {
+        let mut through = self.lock();
+        let start = match &through.run {
+            run if run.end == written.start => run.start,
+            _ => written.start,
+        };
+        let len_bytes = written.end.saturating_sub(start);
+        let is_long = len_bytes >= RUN_BYTES;
+        through.run = if is_long { written.end } else { start }..written.end;
+        drop(through);
+        if is_long {
+            self.image.begin_writing_back(start, len_bytes);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Through> {
         self.through.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,7 +202,7 @@ impl BlockDevice for InPlace {
             };
             if through.is_some() {
                 self.image.write_at(place, piece)?;
-                self.image.begin_writing_back(place, len_of(piece));
+                self.write_back(place..end);
             } else {
                 self.overlay.write_at(place, piece)?;
             }
