@@ -85,13 +85,7 @@ impl Memory {
 
     /// Forgets the host in `places`, whose files are about to be replaced: what the new ones hold is not lived in.
     pub(super) fn forget(places: &HostPlaces) -> Result<(), PathError> {
-        let path = places.memory();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(PathError::on("remove", &path)(error))
-            }
-            _ => Ok(()),
-        }
+        atomic::remove_if_there(&places.memory())
     }
 
     /// The name of the image's file in the host's directory.

@@ -45,7 +45,7 @@ impl AtomicFile {
     /// Begins a file with `mode`, less what the umask takes away.
     fn create_with_mode(destination: &Path, mode: u32) -> Result<Self, PathError> {
         let path = temporary_path(destination);
-        remove_left_over(&path)?;
+        absent(&path, "remove the left-over")?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -160,7 +160,7 @@ fn is_same(mut one: File, mut other: File) -> io::Result<bool> {
 /// Gives the file at `existing` the name `destination` too, in the place of what has it.
 pub fn link(existing: &Path, destination: &Path) -> Result<(), PathError> {
     let path = temporary_path(destination);
-    remove_left_over(&path)?;
+    absent(&path, "remove the left-over")?;
     fs::hard_link(existing, &path).map_err(PathError::on("link", existing))?;
     // It goes in any case: renaming a file over another name of its own does nothing.
     let temporary = Temporary::register(path);
@@ -174,11 +174,15 @@ fn temporary_path(destination: &Path) -> PathBuf {
     destination.with_file_name(name)
 }
 
-fn remove_left_over(path: &Path) -> Result<(), PathError> {
+/// Removes the file at `path` if there is one.
+pub fn remove_if_there(path: &Path) -> Result<(), PathError> {
+    absent(path, "remove")
+}
+
+/// Sees to it that there is no file at `path`; an error says that this program could not do `action`.
+fn absent(path: &Path, action: &'static str) -> Result<(), PathError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(PathError::on("remove the left-over", path)(error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(PathError::on(action, path)(error)),
         _ => Ok(()),
     }
 }

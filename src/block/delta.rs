@@ -33,8 +33,8 @@ impl Delta {
         self.base_end_bytes
     }
 
-    /// The changed units in ascending order: each one's offset in bytes and its [`UNIT_BYTES`](super::UNIT_BYTES) bytes. The last may
-    /// reach beyond the image's end.
+    /// The changed units in ascending order: each one's offset in bytes, and its [`UNIT_BYTES`](super::UNIT_BYTES) bytes.
+    /// The last may reach beyond the image's end.
     pub fn units(&self) -> impl Iterator<Item = (u64, &Unit)> {
         self.units
             .iter()

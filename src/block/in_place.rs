@@ -152,9 +152,10 @@ impl InPlace {
     /// Has the kernel begin to bring what was written to the disk, once a run of it is long enough.
     fn write_back(&self, written: Range<u64>) {
         let mut through = self.lock();
-        let start = match &through.run {
-            run if run.end == written.start => run.start,
-            _ => written.start,
+        let start = if through.run.end == written.start {
+            through.run.start
+        } else {
+            written.start
         };
         let len_bytes = written.end.saturating_sub(start);
         let is_long = len_bytes >= RUN_BYTES;

@@ -2,8 +2,8 @@
 //! the list of all machines, the users' files. Each is compressed once.
 //!
 //! Units that images share in memory, as those of the file system that they all start from, are told by where they lie;
-//! the others by their digests. Of these, what was used last is kept, in two generations: once the newer one is full, the older one goes, so that what is used
-//! again and again stays, and what belongs to one image alone does not pile up.
+//! the others by their digests. Of these, what was used last is kept, in two generations: once the newer one is full, the
+//! older one goes, so that what is used again and again stays, and what belongs to one image alone does not pile up.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use super::workspace::{remove_directory_if_empty, remove_if_there};
+use super::workspace::remove_directory_if_empty;
 use crate::base::PathError;
+use crate::base::atomic::remove_if_there;
 
 /// Removes every image in `directory` that is not among the `wanted`, which begin with the directory's name; then the
 /// directory, if nothing is left.

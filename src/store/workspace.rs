@@ -124,7 +124,7 @@ impl Workspace {
         for name in HostPlaces::FILES {
             let is_kept = [HostPlaces::CONSOLE_LOG, HostPlaces::MEMORY].contains(&name);
             if !names.contains(&name) && !is_kept {
-                remove_if_there(&places.file(name))?;
+                atomic::remove_if_there(&places.file(name))?;
             }
         }
         Ok(())
@@ -268,16 +268,9 @@ fn subdirectories(directory: &Path) -> Result<Vec<std::path::PathBuf>, PathError
 /// Removes a host's files, and its directory if nothing else is in it.
 fn remove_host(directory: &Path) -> Result<(), PathError> {
     for name in HostPlaces::FILES {
-        remove_if_there(&directory.join(name))?;
+        atomic::remove_if_there(&directory.join(name))?;
     }
     remove_directory_if_empty(directory)
-}
-
-pub(super) fn remove_if_there(path: &Path) -> Result<(), PathError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(PathError::on("remove", path)(error)),
-        _ => Ok(()),
-    }
 }
 
 pub(super) fn remove_directory_if_empty(directory: &Path) -> Result<(), PathError> {

@@ -14,7 +14,6 @@
 //! has that name.
 
 use std::fs::{self, DirEntry};
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +21,7 @@ use super::error::TemplateError;
 use super::name::TemplateName;
 use super::registry::StoreLock;
 use super::store::Store;
-use crate::base::PathError;
+use crate::base::atomic;
 
 /// The directory of the copies in that of the templates.
 const DIRECTORY: &str = "grown";
@@ -98,7 +97,7 @@ impl<'a> GrownCopies<'a> {
             };
             let is_unused = || entry.metadata().is_ok_and(|metadata| metadata.nlink() == 1);
             if !self.store.join(of).exists() || (of == template && is_unused()) {
-                remove(&entry.path())?;
+                atomic::remove_if_there(&entry.path())?;
             }
         }
         Ok(NewCopy {
@@ -121,7 +120,9 @@ impl<'a> GrownCopies<'a> {
         names.sort();
         let directory = self.directory();
         let lock = StoreLock::take_file(&directory, LOCK_FILE, || ())?;
-        names.iter().try_for_each(|name| remove(&directory.join(name)))?;
+        names
+            .iter()
+            .try_for_each(|name| atomic::remove_if_there(&directory.join(name)))?;
         drop(lock);
         Ok(names.iter().map(|name| format!("{DIRECTORY}/{name}")).collect())
     }
@@ -152,17 +153,10 @@ fn template_of(name: &str) -> Option<&str> {
     template.parse::<TemplateName>().ok().map(|_| template)
 }
 
-fn remove(path: &Path) -> Result<(), PathError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(PathError::on("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::atomic::{self, Durability};
+    use crate::base::atomic::Durability;
 
     /// Adds a copy of `template`, called `name` by projects.
     fn add(store: &Store, template: &str, name: &str) -> PathBuf {

@@ -13,6 +13,7 @@ use super::name::{TemplateName, Version};
 use super::opened::{Identity, Template};
 use super::registry::{Entry, Registry, StoreLock};
 use crate::base::PathError;
+use crate::base::atomic;
 
 /// How many near names an error shows.
 const NEAR_NAMES: usize = 3;
@@ -121,13 +122,7 @@ impl Store {
         // Looked up before the lock, which would make the directory.
         let file = self.resolve(name).or_else(missing)?;
         let lock = self.lock(when_busy)?;
-        let path = self.path_of(&file);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(PathError::on("remove", &path)(error).into());
-            }
-            _ => {}
-        }
+        atomic::remove_if_there(&self.path_of(&file))?;
         Registry::update(&lock, |registry| {
             registry.0.remove(&file);
         })?;

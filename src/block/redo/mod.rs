@@ -38,7 +38,7 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::delta::Delta;
@@ -130,15 +130,5 @@ fn open_if_there(path: &Path) -> Result<Option<File>, PathError> {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(PathError::on("open", path)(error)),
-    }
-}
-
-/// Removes the file at `path` if there is one.
-fn remove_if_there(path: &Path) -> Result<(), PathError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(PathError::on("remove", path)(error))
-        }
-        _ => Ok(()),
     }
 }

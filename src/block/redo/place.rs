@@ -8,9 +8,9 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use super::format::{self, Kind, Reader};
-use super::{RedoError, open_if_there, remove_if_there, replay};
+use super::{RedoError, open_if_there, replay};
 use crate::base::PathError;
-use crate::base::atomic::{Durability, sync_directory};
+use crate::base::atomic::{Durability, remove_if_there, sync_directory};
 use crate::block::device::BlockDevice;
 use crate::block::file::FileDevice;
 use crate::block::overlay::Overlay;
