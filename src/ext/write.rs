@@ -1,6 +1,7 @@
 //! Writing the content of files: blocks are allocated first, then the bytes go to the device.
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::ops::Range;
 
 use super::error::ExtError;
 use super::feature;
@@ -149,13 +150,17 @@ impl Fs {
         }
         self.check_space(&old, offset_bytes, end_bytes)?;
         self.note_change();
-        let runs = self.back_range(node, &old, offset_bytes, end_bytes)?;
+        let (runs, whole) = self.back_range(node, &old, offset_bytes..end_bytes)?;
         let map = if runs == old.runs() {
             old
         } else {
             self.store_map(node, old, runs)?
         };
-        self.copy_in(&map, offset_bytes, end_bytes, source)?;
+        let zeros = |len_bytes: u64| io::repeat(0).take(len_bytes);
+        let before = zeros(offset_bytes.saturating_sub(whole.start));
+        let after = zeros(whole.end.saturating_sub(end_bytes));
+        let mut source = before.chain(source.take(len_bytes)).chain(after);
+        self.copy_in(&map, whole, &mut source)?;
         if end_bytes > old_len {
             self.grow_size(node, end_bytes)?;
         }
@@ -178,30 +183,36 @@ impl Fs {
         Ok(())
     }
 
-    /// The runs of `map` with written blocks wherever the range of bytes lies. New blocks at the edges of the range
-    /// are zeroed where it covers them in part.
+    /// The runs of `map` with written blocks wherever `range` of its bytes lies, and what is to be written of them:
+    /// `range`, and the rest of new blocks at its edges, which has to be zero.
     fn back_range(
         &mut self,
         node: &Node,
         map: &FileMap,
-        from_bytes: u64,
-        to_bytes: u64,
-    ) -> Result<Vec<Run>, ExtError> {
+        range: Range<u64>,
+    ) -> Result<(Vec<Run>, Range<u64>), ExtError> {
         let block_bytes = u64::from(self.block_size().bytes());
-        let first = from_bytes.checked_div(block_bytes).unwrap_or(0);
-        let end = self.block_size().blocks_for(to_bytes);
+        let first = range.start.checked_div(block_bytes).unwrap_or(0);
+        let end = self.block_size().blocks_for(range.end);
         let mut runs = map.runs().to_vec();
+        let mut whole = range;
         let mut place = u32::try_from(first).unwrap_or(u32::MAX);
         while u64::from(place) < end {
             let room = u32::try_from(end.saturating_sub(place.into())).unwrap_or(u32::MAX);
             let (run, is_new) = self.run_for(node, map, &runs, place, room)?;
-            if is_new {
-                self.zero_edges(run, from_bytes, to_bytes)?;
-                runs = map::replace(&runs, run);
-            }
+            let start = u64::from(place);
             place = place.saturating_add(run.count);
+            if is_new {
+                runs = map::replace(&runs, run);
+                if start == first {
+                    whole.start = start.saturating_mul(block_bytes);
+                }
+                if u64::from(place) == end {
+                    whole.end = end.saturating_mul(block_bytes);
+                }
+            }
         }
-        Ok(runs)
+        Ok((runs, whole))
     }
 
     /// A written run for at most `room` blocks from `place` on, and whether it is new: allocated, or unwritten so far.
@@ -247,41 +258,19 @@ impl Fs {
         Ok((run, true))
     }
 
-    /// Zeroes the first and the last block of a new run where the range of bytes does not cover them whole.
-    fn zero_edges(&self, run: Run, from_bytes: u64, to_bytes: u64) -> Result<(), ExtError> {
-        let block_bytes = u64::from(self.block_size().bytes());
-        let zeros = vec![0; self.block_size().buffer_len()];
-        let last = run.count.saturating_sub(1);
-        for step in if last == 0 { vec![0] } else { vec![0, last] } {
-            let start = u64::from(run.file_block.saturating_add(step)).saturating_mul(block_bytes);
-            if start < from_bytes || start.saturating_add(block_bytes) > to_bytes {
-                let block = run.start.plus(step.into());
-                self.device
-                    .write_at(block.byte_offset(self.block_size()), &zeros)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Copies `source` to the blocks of the range, all of which are mapped.
-    fn copy_in(
-        &self,
-        map: &FileMap,
-        from_bytes: u64,
-        to_bytes: u64,
-        source: &mut dyn Read,
-    ) -> Result<(), ExtError> {
+    fn copy_in(&self, map: &FileMap, range: Range<u64>, source: &mut dyn Read) -> Result<(), ExtError> {
         let block_bytes = u64::from(self.block_size().bytes());
         let mut piece = Vec::new();
-        let mut place = from_bytes;
-        while place < to_bytes {
+        let mut place = range.start;
+        while place < range.end {
             let block = place.checked_div(block_bytes).unwrap_or(0);
             let run = u32::try_from(block).ok().and_then(|block| map.find(block));
             let Some(run) = run else {
                 return Err(self.no_space(1));
             };
             let run_end = run.end().saturating_mul(block_bytes);
-            let len = run_end.min(to_bytes).saturating_sub(place).min(PIECE_BYTES);
+            let len = run_end.min(range.end).saturating_sub(place).min(PIECE_BYTES);
             piece.resize(index(len), 0);
             source.read_exact(&mut piece).map_err(ExtError::Source)?;
             let within = place.checked_rem(block_bytes).unwrap_or(0);

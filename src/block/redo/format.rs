@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::Path;
 
-use super::RedoError;
+use super::{RUN_BYTES, RedoError, runs};
 use crate::base::atomic::Durability;
 use crate::base::{AtomicFile, PathError};
 use crate::block::delta::Delta;
@@ -52,7 +52,7 @@ pub(super) struct UnitRecord {
 }
 
 /// The checksums of a unit's sectors.
-pub(super) fn sums(unit: &[u8; UNIT_BYTES]) -> [u32; SECTORS] {
+pub(super) fn sums(unit: &[u8]) -> [u32; SECTORS] {
     let mut sums = [0; SECTORS];
     for (sum, sector) in sums.iter_mut().zip(unit.chunks(SECTOR_BYTES)) {
         *sum = crc32c::crc32c(sector);
@@ -146,17 +146,36 @@ pub(super) fn write_forward(
         count: u64::try_from(delta.changed_units()).unwrap_or(u64::MAX),
     };
     write(image.file(), path, header, durability, |to| {
-        let mut old = [0; UNIT_BYTES];
-        for (offset_bytes, new) in delta.units() {
-            read_base(image, old_len_bytes, offset_bytes, &mut old)?;
+        each_unit(image, delta, |offset_bytes, old, new| {
             to(&offset_bytes.to_le_bytes())?;
-            for sum in sums(&old) {
+            for sum in sums(old) {
                 to(&sum.to_le_bytes())?;
             }
-            to(&new[..])?;
-        }
-        Ok(())
+            to(new)
+        })
     })
+}
+
+/// Shows `visit` each changed unit's offset, its bytes in `image`, read in runs, and those in `delta`.
+fn each_unit(
+    image: &FileDevice,
+    delta: &Delta,
+    mut visit: impl FnMut(u64, &[u8], &[u8]) -> Result<(), RedoError>,
+) -> Result<(), RedoError> {
+    let len_bytes = image.len_bytes();
+    let mut units = delta.units();
+    let mut old = Vec::new();
+    for (start, end) in runs(delta.units().map(|(offset, _)| offset)) {
+        for place in (start..end).step_by(RUN_BYTES) {
+            let rest = usize::try_from(end.saturating_sub(place)).unwrap_or(usize::MAX);
+            old.resize(rest.min(RUN_BYTES), 0);
+            read_base(image, len_bytes, place, &mut old)?;
+            for (old, (offset_bytes, new)) in old.chunks(UNIT_BYTES).zip(&mut units) {
+                visit(offset_bytes, old, &new[..])?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write(

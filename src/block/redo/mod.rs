@@ -50,6 +50,9 @@ use crate::base::atomic::Durability;
 pub(super) use place::roll_back_file;
 pub use place::{complete, discard, has_redo, redo_path, view};
 
+/// How many bytes of neighbouring units are read or written at once.
+const RUN_BYTES: usize = 1 << 20;
+
 /// Says why an image could not be changed in place, or a change that was cut short not be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum RedoError {

@@ -1,13 +1,10 @@
 //! Doing what a redo file says, on any device: it may be done again and again, with the same result.
 
-use super::RedoError;
 use super::format::{Header, Kind, Reader, SECTOR_BYTES, UnitRecord};
+use super::{RUN_BYTES, RedoError};
 use crate::block::delta::Delta;
 use crate::block::device::{BlockDevice, DeviceError, len_of};
 use crate::block::unit::{UNIT_BYTES, is_zero, read_base};
-
-/// How many bytes are written at once.
-const RUN_BYTES: usize = 1 << 20;
 
 /// Puts changes in their places.
 pub(super) fn apply(image: &dyn BlockDevice, delta: &Delta) -> Result<(), DeviceError> {
