@@ -1,8 +1,6 @@
 //! Bitmaps and counts against what is really in use.
 
-use std::ops::Range;
-
-use super::census::{Census, first_inode, inode_range};
+use super::census::{Census, first_inode};
 use super::claims::Claims;
 use super::finding::Report;
 use crate::ext::bitmap::Bitmap;
@@ -63,7 +61,7 @@ fn judge_group(
     report: &mut Report,
 ) -> Result<Counts, ExtError> {
     let blocks = claims.of_group(group);
-    let (inodes, directories) = inodes_of(fs, census, group);
+    let (inodes, directories) = census.inodes_of(fs, group);
     let place = Place::Group(group);
     if let Some(found) = report.absorb(fs.load_block_bitmap(group))? {
         let first = fs.superblock.geometry().group_start(group).0;
@@ -102,24 +100,6 @@ fn judge_group(
         descriptor.used_dirs_count,
     );
     Ok(counts)
-}
-
-/// The inode bitmap that `group` should have, and how many directories are among its inodes.
-fn inodes_of(fs: &Fs, census: &Census, group: GroupNo) -> (Bitmap, u32) {
-    let geometry = fs.superblock.geometry();
-    let mut bitmap = Bitmap::empty(geometry.block_size.buffer_len(), geometry.inodes_per_group);
-    if group.0 == 0 {
-        bitmap.put(0..geometry.first_inode.saturating_sub(1), true);
-    }
-    let mut directories = 0_u32;
-    if let Some(Range { start, end }) = inode_range(fs, group) {
-        for inode in census.inodes.keys_within(start, end) {
-            let bit = inode.get().saturating_sub(start.get());
-            bitmap.put(bit..bit.saturating_add(1), true);
-            directories = directories.saturating_add(census.directories.contains_key(&inode).into());
-        }
-    }
-    (bitmap, directories)
 }
 
 /// Compares a bitmap, whose first bit stands for number `first`, and the bits beyond its end, all of which are set.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::claims::Claims;
 use super::finding::Report;
@@ -9,6 +10,7 @@ use super::inodes::judge;
 use super::layered::Layered;
 use crate::base::FileKind;
 use crate::block::is_zero;
+use crate::ext::bitmap::Bitmap;
 use crate::ext::error::{ExtError, Place};
 use crate::ext::feature;
 use crate::ext::fs::Fs;
@@ -30,6 +32,8 @@ pub(super) struct Census {
     pub(super) journal: Option<FsBlock>,
     /// Whose judgement each block served that is neither a table nor a block of attributes: maps, directories and links.
     pub(super) readers: Vec<(FsBlock, InodeNo)>,
+    /// What the groups' inode bitmaps have to be as of when the census was settled, and how many directories each has.
+    settled: Arc<BTreeMap<GroupNo, (Bitmap, u32)>>,
 }
 
 /// What is known about an inode.
@@ -87,10 +91,32 @@ impl Census {
             .extend(blocks.into_iter().map(|block| (*block, inode)));
     }
 
-    /// Makes all of it what later censuses begin with and share.
-    pub(super) fn settle(&mut self) {
+    /// Makes all of it what later censuses of `fs` begin with and share.
+    pub(super) fn settle(&mut self, fs: &Fs) {
+        let groups = fs.superblock.geometry().groups();
+        let settled = groups.map(|group| (group, self.inodes_of(fs, group))).collect();
+        self.settled = Arc::new(settled);
         self.inodes.settle();
         self.directories.settle();
+    }
+
+    /// The inode bitmap that `group` should have, and how many directories are among its inodes.
+    pub(super) fn inodes_of(&self, fs: &Fs, group: GroupNo) -> (Bitmap, u32) {
+        let unused = || unused_inodes(fs, group);
+        let (mut bitmap, mut directories) = self.settled.get(&group).cloned().unwrap_or_else(unused);
+        let Some(Range { start, end }) = inode_range(fs, group) else {
+            return (bitmap, directories);
+        };
+        for (inode, _, is_used) in self.inodes.changes_within(start, end) {
+            let bit = inode.get().saturating_sub(start.get());
+            if is_used || group.0 > 0 || inode.get() >= fs.superblock.geometry().first_inode {
+                bitmap.put(bit..bit.saturating_add(1), is_used);
+            }
+        }
+        for (_, was, is) in self.directories.changes_within(start, end) {
+            directories = directories.saturating_sub(was.into()).saturating_add(is.into());
+        }
+        (bitmap, directories)
     }
 
     /// The inodes of which something is not as it was when the census was settled.
@@ -182,6 +208,16 @@ impl Census {
         }
         Ok(())
     }
+}
+
+/// The inode bitmap of `group` if nobody had an inode, but for those that are the file system's own.
+fn unused_inodes(fs: &Fs, group: GroupNo) -> (Bitmap, u32) {
+    let geometry = fs.superblock.geometry();
+    let mut bitmap = Bitmap::empty(geometry.block_size.buffer_len(), geometry.inodes_per_group);
+    if group.0 == 0 {
+        bitmap.put(0..geometry.first_inode.saturating_sub(1), true);
+    }
+    (bitmap, 0)
 }
 
 /// The first inode of `group`.

@@ -52,7 +52,7 @@ impl Fs {
         let (mut census, claims) = survey(&self, &mut report)?;
         let is_simple = !self.superblock.features().has(feature::EA_INODE);
         let readers = std::mem::take(&mut census.readers).into_iter().collect();
-        census.settle();
+        census.settle(&self);
         Ok((report.is_empty() && is_simple).then_some(Checked {
             fs: self,
             census,

@@ -77,12 +77,11 @@ impl<K: Ord + Copy, V: Clone> Layered<K, V> {
         self.own.iter().map(|(key, value)| (*key, value.as_ref()))
     }
 
-    /// The keys from `start` to before `end`, in no order.
-    pub(super) fn keys_within(&self, start: K, end: K) -> impl Iterator<Item = K> {
+    /// The keys from `start` to before `end` that were put in, changed or removed: whether each is in the lower map, and
+    /// whether it is in this one.
+    pub(super) fn changes_within(&self, start: K, end: K) -> impl Iterator<Item = (K, bool, bool)> {
         let own = self.own.range(start..end);
-        let own = own.filter_map(|(key, value)| value.as_ref().map(|_| *key));
-        let below = self.below.range(start..end).map(|(key, _)| *key);
-        own.chain(below.filter(|key| !self.own.contains_key(key)))
+        own.map(|(key, value)| (*key, self.below.contains_key(key), value.is_some()))
     }
 
     /// Whether anything was put in, changed or removed from `start` to before `end`.
@@ -125,9 +124,13 @@ mod tests {
                     }
                 }
             }
-            let mut keys: Vec<u8> = layered.keys_within(5, 30).collect();
-            keys.sort_unstable();
-            prop_assert!(keys.iter().eq(model.range(5..30).map(|(key, _)| key)));
+            let mut keys: std::collections::BTreeSet<u8> = below.keys().copied().collect();
+            for (key, was, is) in layered.changes_within(5, 30) {
+                prop_assert_eq!(keys.contains(&key), was);
+                prop_assert_eq!(model.contains_key(&key), is);
+                if is { keys.insert(key) } else { keys.remove(&key) };
+            }
+            prop_assert!(keys.range(5..30).eq(model.range(5..30).map(|(key, _)| key)));
             for key in 0..40 {
                 prop_assert_eq!(layered.get(&key), model.get(&key));
                 prop_assert_eq!(lower.get(&key), below.get(&key));
