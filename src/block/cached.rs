@@ -1,11 +1,12 @@
-//! A device that is only read, and of which the first units to be asked for stay in memory.
+//! A device that is only read, and of which the units that are asked for again and again stay in memory.
 //!
-//! Thousands of hosts look at the same few blocks of one template: its superblock, some inodes and directories. What is
-//! kept is what was asked for first, which is just that; there is no order of ageing to keep, so that readers do not
-//! wait for each other.
+//! Thousands of hosts look at the same few blocks of one template: its superblock, some inodes and directories. What was
+//! asked for last is kept in two generations: once the newer one is full, the older one goes, so that what is used stays,
+//! and a check that reads the whole file system once drives nothing out for long. Readers of what is in the newer one do
+//! not wait for each other.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::device::{BlockDevice, DeviceError, check_range, len_of};
 use super::unit::{UNIT, UNIT_BYTES, Unit, pieces_mut, read_base};
@@ -17,8 +18,15 @@ const MOST_BYTES: usize = 4 * UNIT_BYTES;
 #[derive(Debug)]
 pub struct Cached {
     device: Arc<dyn BlockDevice>,
+    /// How many units a generation holds.
     most_units: usize,
-    units: RwLock<HashMap<u64, Unit>>,
+    generations: RwLock<Generations>,
+}
+
+#[derive(Debug, Default)]
+struct Generations {
+    new: HashMap<u64, Unit>,
+    old: HashMap<u64, Unit>,
 }
 
 impl Cached {
@@ -26,22 +34,34 @@ impl Cached {
     pub fn new(device: Arc<dyn BlockDevice>, most_units: usize) -> Self {
         Self {
             device,
-            most_units,
-            units: RwLock::default(),
+            most_units: most_units / 2,
+            generations: RwLock::default(),
         }
     }
 
-    /// Reads a unit and keeps it, if there is room.
+    /// The unit called `number`, from the older generation or the device; it belongs to the newer one from then on.
     fn fetch(&self, number: u64) -> Result<Unit, DeviceError> {
-        let mut unit = [0; UNIT_BYTES];
-        let start = number.saturating_mul(UNIT);
-        read_base(&*self.device, self.device.len_bytes(), start, &mut unit)?;
-        let unit = Arc::new(unit);
-        let mut units = self.units.write().unwrap_or_else(PoisonError::into_inner);
-        if units.len() < self.most_units {
-            units.insert(number, unit.clone());
+        let old = self.write().old.remove(&number);
+        let unit = if let Some(old) = old {
+            old
+        } else {
+            let mut unit = [0; UNIT_BYTES];
+            let start = number.saturating_mul(UNIT);
+            read_base(&*self.device, self.device.len_bytes(), start, &mut unit)?;
+            Arc::new(unit)
+        };
+        let mut generations = self.write();
+        if generations.new.len() >= self.most_units {
+            generations.old = std::mem::take(&mut generations.new);
+        }
+        if self.most_units > 0 {
+            generations.new.insert(number, unit.clone());
         }
         Ok(unit)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Generations> {
+        self.generations.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,8 +77,8 @@ impl BlockDevice for Cached {
         check_range(offset_bytes, len_of(buffer), self.len_bytes())?;
         for (place, piece) in pieces_mut(offset_bytes, buffer) {
             {
-                let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
-                if let Some(unit) = units.get(&place.unit) {
+                let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
+                if let Some(unit) = generations.new.get(&place.unit) {
                     piece.copy_from_slice(place.slice(unit));
                     continue;
                 }
@@ -94,12 +114,27 @@ mod tests {
                     assert!(found == bytes[start..start + len], "{start} {len}");
                 }
             }
-            assert!(cached.units.read().unwrap().len() <= most_units);
+            let generations = cached.generations.read().unwrap();
+            assert!(generations.new.len() + generations.old.len() <= most_units);
             assert!(matches!(
                 cached.read_at(49_999, &mut [0; 2]),
                 Err(DeviceError::OutOfRange { .. })
             ));
             assert!(matches!(cached.write_at(0, b"x"), Err(DeviceError::ReadOnly)));
         }
+    }
+
+    #[test]
+    fn what_is_used_stays_while_others_pass() {
+        let device = Arc::new(MemoryDevice::from_bytes(vec![0; 100 * UNIT_BYTES]));
+        let cached = Cached::new(device, 8);
+        for number in 0..100 {
+            for unit in [5, number] {
+                cached.read_at(unit * UNIT, &mut [0]).unwrap();
+            }
+        }
+        let generations = cached.generations.read().unwrap();
+        let is_there = |unit| generations.new.contains_key(&unit) || generations.old.contains_key(&unit);
+        assert!(is_there(5) && is_there(99) && !is_there(50));
     }
 }

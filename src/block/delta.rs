@@ -65,14 +65,13 @@ impl Delta {
         buffer: &mut [u8],
     ) -> Result<(), DeviceError> {
         check_range(offset_bytes, len_of(buffer), self.len_bytes)?;
-        read_base(base, self.base_end_bytes, offset_bytes, buffer)?;
         let end = offset_bytes.saturating_add(len_of(buffer));
-        if self
-            .units
-            .range(offset_bytes / UNIT..end.div_ceil(UNIT))
-            .next()
-            .is_none()
-        {
+        let numbers = offset_bytes / UNIT..end.div_ceil(UNIT);
+        let changed = self.units.range(numbers.clone()).count();
+        if u64::try_from(changed) != Ok(numbers.end.saturating_sub(numbers.start)) {
+            read_base(base, self.base_end_bytes, offset_bytes, buffer)?;
+        }
+        if changed == 0 {
             return Ok(());
         }
         for (place, piece) in pieces_mut(offset_bytes, buffer) {
