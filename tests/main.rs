@@ -11,6 +11,7 @@ mod bake_faults;
 mod bake_formats;
 mod bake_gpt;
 mod bake_grown;
+mod bake_hashes;
 mod bake_identity;
 mod bake_images;
 mod bake_program;

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::error::HostError;
 use super::grown::{GrownOrder, grown};
@@ -15,7 +15,7 @@ use super::worker::Shared;
 use crate::base::digest::Sha256Digest;
 use crate::block::{BlockDevice, Delta, Overlay, Slice};
 use crate::ext::{Checked, ExtError, Fs};
-use crate::image::{Backing, BaseImage};
+use crate::image::{Backing, BaseImage, Blake3Digest, CommonDigest};
 use crate::project::ImageFormat;
 
 /// A template prepared for images.
@@ -46,6 +46,22 @@ impl Prepared {
         };
         Ok(Self { base, backing })
     }
+
+    /// Hashes the template, unless the last bake has left its hashes.
+    pub(super) fn hash(&self, source: &Source) {
+        let template = source.template();
+        // Of a file that was only put there nothing tells whether hashes still hold.
+        let Some(entry) = template.entry() else {
+            return self.base.hash();
+        };
+        let kept = template.kept_hashes();
+        if kept.is_some_and(|kept| self.base.take_hashes(&kept, &entry.sha256)) {
+            return;
+        }
+        let hashes = self.base.hashes(&entry.sha256);
+        // Where they cannot be kept, the next bake makes them again.
+        drop(template.keep_hashes(&hashes));
+    }
 }
 
 /// The file system that every host of a group starts from, in memory.
@@ -57,6 +73,8 @@ pub(super) struct Ground {
     fs: Fs,
     /// What the check of it found, if it serves several hosts.
     checked: Option<Checked>,
+    /// The hash tree of it, once the digest of a whole image was asked for.
+    digests: OnceLock<CommonDigest>,
     /// What the images lie over, if they are deltas.
     pub(super) backing: Option<Arc<Backing>>,
     /// What the manifest says of the backing, if it is not the template.
@@ -79,6 +97,7 @@ impl Ground {
             window: partition.map(|partition| (partition.start_bytes, device.len_bytes())),
             fs,
             checked: None,
+            digests: OnceLock::new(),
             backing: prepared.backing.clone(),
             record: None,
         };
@@ -142,6 +161,15 @@ impl Ground {
             .filter(|range| !range.is_empty())
             .collect();
         verify::demand_none(&checked.check(fs, &changed).map_err(failed("check"))?)
+    }
+
+    /// The digest of the image that differs from `base`, which the file system lies over, by `delta`.
+    pub(super) fn digest(&self, base: &Arc<BaseImage>, delta: &Delta) -> Result<Blake3Digest, HostError> {
+        if let Some(known) = self.digests.get() {
+            return Ok(known.digest(delta)?);
+        }
+        let made = CommonDigest::new(base.clone(), self.changes()?)?;
+        Ok(self.digests.get_or_init(|| made).digest(delta)?)
     }
 
     fn changes(&self) -> Result<Delta, HostError> {

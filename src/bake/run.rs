@@ -268,11 +268,13 @@ fn prepare_all<'a>(
 /// Hashes the templates while the first images are being written: that work waits for the disk, this for nothing.
 fn hash_ahead<'scope>(scope: &'scope thread::Scope<'scope, '_>, groups: &[Group<'scope>]) {
     let copied = groups.iter().filter(|group| !group.shape.format.is_delta());
-    let bases: BTreeMap<&str, &Prepared> = copied.map(|group| (group.source.key(), group.prepared)).collect();
-    for prepared in bases.into_values() {
+    let bases: BTreeMap<&str, _> = copied
+        .map(|group| (group.source.key(), (group.source, group.prepared)))
+        .collect();
+    for (source, prepared) in bases.into_values() {
         let builder = thread::Builder::new().name("hash".to_owned());
         // Where there is no thread to be had, the first image that needs the hashes makes them.
-        drop(builder.spawn_scoped(scope, || prepared.base.hash()));
+        drop(builder.spawn_scoped(scope, || prepared.hash(source)));
     }
 }
 

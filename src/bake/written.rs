@@ -1,6 +1,7 @@
 //! Writing a computed image in its format, and saying in the manifest what was written.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use super::error::HostError;
 use super::ground::Ground;
@@ -53,7 +54,7 @@ pub(super) fn write_images(
 pub(super) fn record(
     shared: &Shared<'_>,
     ground: &Ground,
-    base: &BaseImage,
+    base: &Arc<BaseImage>,
     plan: &HostPlan,
     host: &Computed<'_>,
     file: &AtomicFile,
@@ -66,7 +67,7 @@ pub(super) fn record(
     };
     let digest = match plan.format {
         ImageFormat::Raw | ImageFormat::Gpt => {
-            let digest = base.digest(&host.delta)?;
+            let digest = ground.digest(base, &host.delta)?;
             if shared.execution.verify == Verify::Full {
                 verify::compare(path, digest)?;
             }

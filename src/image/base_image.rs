@@ -75,6 +75,11 @@ impl BaseImage {
         self.device.before_bytes() == 0
     }
 
+    /// Where in the base the file begins.
+    pub(super) fn before_bytes(&self) -> u64 {
+        self.device.before_bytes()
+    }
+
     /// The template's open file.
     pub(super) fn file(&self) -> &File {
         self.device.file()
@@ -93,10 +98,15 @@ impl BaseImage {
         &self.data
     }
 
-    /// Hashes the template, once; every [`BaseImage::digest`] waits for that. It takes one
+    /// Hashes the template, once; every [`CommonDigest`](super::CommonDigest) waits for that. It takes one
     /// thread, so that it can go on while images are being written.
     pub fn hash(&self) {
         self.leaves();
+    }
+
+    /// Takes hashes that were made before, unless there are some already; answers whether it did.
+    pub(super) fn know(&self, leaves: LeafHashes) -> bool {
+        self.leaves.set(leaves).is_ok()
     }
 
     pub(super) fn leaves(&self) -> &LeafHashes {

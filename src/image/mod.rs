@@ -23,6 +23,7 @@
 
 mod backing;
 mod base_image;
+mod common_digest;
 mod common_units;
 mod convert;
 mod copies;
@@ -31,6 +32,7 @@ mod delta_image;
 mod differing;
 mod digest;
 mod error;
+mod kept_leaves;
 mod open;
 mod opened;
 pub mod qcow2;
@@ -44,6 +46,7 @@ mod zeros;
 
 pub use backing::{Backing, DeltaWritten};
 pub use base_image::{BaseImage, holes};
+pub use common_digest::CommonDigest;
 pub use convert::{ConvertError, flatten, rebase};
 pub use copies::copy_with_length;
 pub use data_digest::data_digest;

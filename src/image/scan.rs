@@ -7,7 +7,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use super::base_image::BaseImage;
 use super::digest::{ChainingValue, LEAF, LEAF_BYTES, LeafHashes, hash_leaf};
 use super::ranges::{Ranges, len_of, pieces};
-use super::zeros::{self, STRETCH, STRETCH_LEAVES};
+use super::zeros;
 use crate::block::{BlockDevice as _, DeviceError, UNIT_BYTES, is_zero};
 
 /// How many bytes one task works on.
@@ -56,8 +56,10 @@ pub(super) fn leaves(base: &BaseImage) -> Result<LeafHashes, DeviceError> {
     let mut values = Vec::new();
     let mut buffer = vec![0; LEAF_BYTES];
     let count = base.len_bytes().div_ceil(LEAF);
-    for first in (0..count).step_by(STRETCH_LEAVES) {
-        let stretch = first..first.saturating_add(STRETCH);
+    let mut next = 0;
+    while next < count {
+        let stretch = zeros::stretch(next);
+        next = stretch.end;
         let bytes = stretch.start.saturating_mul(LEAF)..stretch.end.saturating_mul(LEAF);
         if stretch.end <= count && !base.data().overlaps(&bytes) && zeros::subtree(&stretch).is_some() {
             values.extend(stretch.map(|_| None));

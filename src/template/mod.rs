@@ -8,6 +8,7 @@
 //!     templates.toml         what is known of them: digest, type, origin, message
 //!     templates.lock         held by whoever changes the store
 //!     grown/                 copies that have another length, which projects share
+//!     hashes/                hashes of templates' bytes, for the next bake
 //!     pulls/                 what is on its way from a registry, or was cut off
 //! ```
 
@@ -18,6 +19,7 @@ mod debian;
 mod definition;
 mod error;
 mod grown;
+mod hashes;
 mod import;
 mod import_tree;
 mod name;

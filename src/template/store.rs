@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::error::TemplateError;
+use super::hashes;
 use super::name::{TemplateName, Version};
 use super::opened::{Identity, Template};
 use super::registry::{Entry, Registry, StoreLock};
@@ -127,6 +128,7 @@ impl Store {
             registry.0.remove(&file);
         })?;
         let copies = self.grown().remove(&file)?;
+        hashes::remove(&self.directory, &file)?;
         Ok(Removed { file, copies })
     }
 
