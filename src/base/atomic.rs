@@ -45,14 +45,16 @@ impl AtomicFile {
     /// Begins a file with `mode`, less what the umask takes away.
     fn create_with_mode(destination: &Path, mode: u32) -> Result<Self, PathError> {
         let path = temporary_path(destination);
-        absent(&path, "remove the left-over")?;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&path)
-            .map_err(PathError::on("create", &path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(mode);
+        let file = match options.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                absent(&path, "remove the left-over")?;
+                options.open(&path)
+            }
+            outcome => outcome,
+        };
+        let file = file.map_err(PathError::on("create", &path))?;
         Ok(Self {
             file,
             temporary: Temporary::register(path),

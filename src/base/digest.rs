@@ -7,6 +7,9 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
+/// How many bytes of a long file are read at once.
+const LONGEST_READ: usize = 1 << 16;
+
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256Digest([u8; 32]);
@@ -29,11 +32,16 @@ impl Sha256Digest {
     /// The digest of everything that `reader` yields.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
         let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
+        // Most of what is digested is short.
+        let mut buffer = vec![0; 1 << 12];
         loop {
-            match reader.read(&mut buffer)? {
-                0 => return Ok(Self(hasher.finalize().into())),
-                length => hasher.update(&buffer[..length]),
+            let length = reader.read(&mut buffer)?;
+            if length == 0 {
+                return Ok(Self(hasher.finalize().into()));
+            }
+            hasher.update(&buffer[..length]);
+            if length == buffer.len() && length < LONGEST_READ {
+                buffer.resize(length * 4, 0);
             }
         }
     }

@@ -93,7 +93,7 @@ impl Fs {
             let rest = u32::try_from(end.0.saturating_sub(block.0)).unwrap_or(u32::MAX);
             let until = bit.saturating_add(rest).min(geometry.group_blocks(group));
             let bitmap = self.block_bitmap_mut(group)?;
-            if bitmap.next_clear(bit).is_some_and(|clear| clear < until) {
+            if bitmap.next_clear_in(bit..until).is_some() {
                 return Err(ExtError::corrupt(
                     Place::Group(group),
                     "block bitmap",

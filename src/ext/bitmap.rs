@@ -87,7 +87,11 @@ impl Bitmap {
 
     /// The first clear bit from `from` on.
     pub(crate) fn next_clear(&self, from: u32) -> Option<u32> {
-        let range = from.max(self.first_clear)..self.bits;
+        self.next_clear_in(from.max(self.first_clear)..self.bits)
+    }
+
+    /// The first clear bit of `range`, which ends with the group's own bits at the latest.
+    pub(crate) fn next_clear_in(&self, range: Range<u32>) -> Option<u32> {
         self.next(range, 0xFF, |bitmap, bit| !bitmap.is_set(bit))
     }
 
@@ -110,13 +114,11 @@ impl Bitmap {
 
     /// How many bits are set among the group's own.
     pub(crate) fn count_set(&self) -> u32 {
-        let mut count = 0_u32;
-        let mut bit = 0;
-        while let Some(run) = self.next_clear_run(bit, u32::MAX) {
-            count = count.saturating_add(run.end.saturating_sub(run.start));
-            bit = run.end;
-        }
-        self.bits.saturating_sub(count)
+        let whole = self.bits / 8;
+        let bytes = self.bytes.get(..index(whole)).unwrap_or_default();
+        let count = bytes.iter().map(|byte| byte.count_ones()).sum::<u32>();
+        let rest = whole.saturating_mul(8)..self.bits;
+        rest.fold(count, |count, bit| count.saturating_add(self.is_set(bit).into()))
     }
 
     /// The runs of set bits.

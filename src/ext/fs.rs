@@ -102,6 +102,8 @@ impl Fs {
     /// Changes that were not committed do not come along.
     #[must_use]
     pub fn with_device(&self, device: Arc<dyn BlockDevice>) -> Self {
+        // Found out here, for all that are made so.
+        self.fixed_metadata();
         Self {
             device,
             now: self.now,

@@ -13,6 +13,7 @@
 //! packed: 96 changed units of a configured Debian that grew to 2 GiB take some 20 KiB instead of 384. QEMU writes to a
 //! compressed cluster by giving it a new place.
 
+use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
@@ -153,14 +154,13 @@ impl Differences {
     /// Finds and compresses what differs.
     fn find(image: &impl Differing) -> Result<Self, QcowError> {
         let mut found = Self::default();
-        let mut compressor = None;
         image.each_difference(|offset, unit| {
             let content = if is_zero(&unit[..]) {
                 Content::Zero
             } else if found.packed.len() >= MOST_PACKED_BYTES {
                 Content::Plain
             } else {
-                let mut make = || compress(&mut compressor, unit);
+                let make = || compress(unit);
                 let compressed = match image.common() {
                     Some(common) => common.compressed(offset, unit, make),
                     None => make(),
@@ -187,14 +187,21 @@ impl Differences {
     }
 }
 
-/// The compressed bytes of `unit`, if they are worth it; `compressor` is made when it is first needed.
-fn compress(compressor: &mut Option<Compressor<'static>>, unit: &[u8; UNIT_BYTES]) -> io::Result<Compressed> {
-    let compressor = match compressor {
-        Some(compressor) => compressor,
-        none => none.insert(Compressor::new(ZSTD_LEVEL)?),
-    };
-    let compressed = compressor.compress(unit)?;
-    Ok((compressed.len() <= MOST_COMPRESSED_BYTES).then(|| compressed.into()))
+thread_local! {
+    /// What compresses, made when it is first needed and kept for all images.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// The compressed bytes of `unit`, if they are worth it.
+fn compress(unit: &[u8; UNIT_BYTES]) -> io::Result<Compressed> {
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        let compressor = match compressor {
+            Some(compressor) => compressor,
+            none => none.insert(Compressor::new(ZSTD_LEVEL)?),
+        };
+        let compressed = compressor.compress(unit)?;
+        Ok((compressed.len() <= MOST_COMPRESSED_BYTES).then(|| compressed.into()))
+    })
 }
 
 /// Whether two clusters are mapped by the same L2 table.
