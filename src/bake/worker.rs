@@ -25,7 +25,7 @@ use super::plan::{Outline, Plan, Planned};
 use super::run::{Execution, Verify};
 use super::spool::Spool;
 use super::template::Source;
-use super::written;
+use super::written::{self, WrittenImage};
 use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
 use crate::base::{AtomicFile, FileKind, GuestPath, PathError};
@@ -174,19 +174,19 @@ fn compute<'a>(shared: &Shared<'a>, made: Made<'_>, outline: &'a Outline) -> Res
     })
 }
 
-/// Makes the files beside a host's image, which is written to `file`, and gives them all their names. Answers how many
-/// paths of the guest were changed.
+/// Makes the files beside a host's written `image`, and gives them all their names. Answers how many paths of the guest
+/// were changed.
 fn finish(
     shared: &Shared<'_>,
     made: Made<'_>,
     place: usize,
     host: &Computed<'_>,
-    file: AtomicFile,
+    image: WrittenImage,
 ) -> Result<usize, HostError> {
     let plan = &*host.plan;
     let mut finished = Finished::default();
-    let image = written::record(shared, made.ground, &made.prepared.base, plan, host, &file)?;
-    finished.0.push(file);
+    let record = written::record(shared, made.ground, &made.prepared.base, plan, host, &image)?;
+    finished.0.push(image.file);
     let places = &host.places;
     let swap = write_swap(shared, plan, places, &mut finished)?;
     let launch = write_launch(&plan.launch, places, &mut finished)?;
@@ -198,7 +198,7 @@ fn finish(
     finished.persist()?;
     // What would have completed an edit of the image that was there is of no use to the new one.
     redo::discard(&places.root_image(ImageFormat::Raw))?;
-    let record = HostRecord::new(plan, &host.contents, image, swap, launch);
+    let record = HostRecord::new(plan, &host.contents, record, swap, launch);
     shared.workspace.tidy_host(places, &record.file_names())?;
     kept::remember(places, host.made_from.clone(), &record, false)?;
     shared.note_host(place, plan, &record)?;

@@ -11,8 +11,17 @@ use super::run::Verify;
 use super::verify;
 use super::worker::{Computed, Shared, relative};
 use crate::base::{AtomicFile, PathError};
-use crate::image::{BaseImage, Blake3Digest, RawOrder, data_digest, qcow2, uml_cow};
+use crate::image::{
+    BaseImage, Blake3Digest, DeltaWritten, Ranges, RawOrder, data_digest, data_digest_of, qcow2, uml_cow,
+};
 use crate::project::ImageFormat;
+
+/// A file that holds an image and has not got its name yet.
+pub(super) struct WrittenImage {
+    pub(super) file: AtomicFile,
+    /// What of it was written, where that is known; the rest of it are holes.
+    stored: Option<Ranges>,
+}
 
 /// Writes the images of `hosts`, all of `format`, ready to get their names; those that are copies side by side.
 pub(super) fn write_images(
@@ -21,15 +30,15 @@ pub(super) fn write_images(
     base: &BaseImage,
     format: ImageFormat,
     hosts: &[&Computed<'_>],
-) -> Vec<Result<AtomicFile, HostError>> {
+) -> Vec<Result<WrittenImage, HostError>> {
     let destinations = hosts.iter().map(|host| host.places.root_image(format));
     if let (true, Some(backing)) = (format.is_delta(), &ground.backing) {
         let write = |host: &Computed<'_>, destination: &std::path::Path| match format {
             ImageFormat::UmlCow => {
-                let (file, _) = uml_cow::write(backing, &host.delta, host.block_bytes, destination)?;
-                Ok(file)
+                let written = uml_cow::write(backing, &host.delta, host.block_bytes, destination)?;
+                Ok(of_delta(written))
             }
-            _ => Ok(qcow2::write(backing, &host.delta, destination)?.0),
+            _ => Ok(of_delta(qcow2::write(backing, &host.delta, destination)?)),
         };
         return hosts
             .iter()
@@ -47,7 +56,15 @@ pub(super) fn write_images(
         })
         .collect();
     let written = shared.writer.write_batch(base, &orders).into_iter();
-    written.map(|outcome| Ok(outcome?.0)).collect()
+    let of_copy = |(file, _)| WrittenImage { file, stored: None };
+    written.map(|outcome| Ok(of_copy(outcome?))).collect()
+}
+
+fn of_delta((file, written): (AtomicFile, DeltaWritten)) -> WrittenImage {
+    WrittenImage {
+        file,
+        stored: Some(written.stored),
+    }
 }
 
 /// Describes a written image, after proving it as far as is wanted.
@@ -57,14 +74,11 @@ pub(super) fn record(
     base: &Arc<BaseImage>,
     plan: &HostPlan,
     host: &Computed<'_>,
-    file: &AtomicFile,
+    image: &WrittenImage,
 ) -> Result<ImageRecord, HostError> {
-    let path = file.temporary_path();
-    let read = |digest: fn(&File) -> std::io::Result<Blake3Digest>| {
-        File::open(path)
-            .and_then(|file| digest(&file))
-            .map_err(PathError::on("read back", path))
-    };
+    let path = image.file.temporary_path();
+    let file = || File::open(path);
+    let failed = PathError::on("read back", path);
     let digest = match plan.format {
         ImageFormat::Raw | ImageFormat::Gpt => {
             let digest = ground.digest(base, &host.delta)?;
@@ -73,8 +87,17 @@ pub(super) fn record(
             }
             ImageDigest::Whole(digest)
         }
-        ImageFormat::Qcow2 => ImageDigest::Whole(read(|file| Blake3Digest::of_reader(file))?),
-        ImageFormat::UmlCow => ImageDigest::Data(read(data_digest)?),
+        ImageFormat::Qcow2 => {
+            let digest = file().and_then(Blake3Digest::of_reader);
+            ImageDigest::Whole(digest.map_err(failed)?)
+        }
+        ImageFormat::UmlCow => {
+            let digest = file().and_then(|file| match &image.stored {
+                Some(stored) => data_digest_of(&file, stored),
+                None => data_digest(&file),
+            });
+            ImageDigest::Data(digest.map_err(failed)?)
+        }
     };
     if plan.format.is_delta() && shared.execution.verify == Verify::Full {
         verify::compare_delta(path, plan.format, base, &host.delta)?;

@@ -41,12 +41,14 @@ pub struct Backing {
 }
 
 /// What was written of an image in a delta format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeltaWritten {
     /// How many bytes of disk the file takes.
     pub allocated_bytes: u64,
     /// How many units of [`UNIT_BYTES`] the file holds that differ from its backing, those of zeros included.
     pub covered_units: u64,
+    /// What of the file was written; the rest of it are holes.
+    pub stored: Ranges,
 }
 
 impl Backing {

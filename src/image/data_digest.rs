@@ -19,9 +19,12 @@ const BUFFER_BYTES: usize = 1 << 18;
 
 /// The digest of what `file` holds.
 pub fn data_digest(file: &File) -> io::Result<Blake3Digest> {
-    let len_bytes = file.metadata()?.len();
-    let stored = allocated(file, len_bytes)?;
-    digest_of(&stored, len_bytes, |start, bytes| {
+    data_digest_of(file, &allocated(file, file.metadata()?.len())?)
+}
+
+/// The same of a file of which only what is `stored` was ever written.
+pub fn data_digest_of(file: &File, stored: &Ranges) -> io::Result<Blake3Digest> {
+    digest_of(stored, file.metadata()?.len(), |start, bytes| {
         file.read_exact_at(bytes, start)
     })
 }

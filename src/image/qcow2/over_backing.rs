@@ -25,6 +25,7 @@ use zstd::bulk::Compressor;
 use super::super::backing::{Backing, DeltaWritten};
 use super::super::common_units::Compressed;
 use super::super::differing::{Baked, Differing};
+use super::super::ranges::Ranges;
 use super::super::run_writer::RunWriter;
 use super::backing_name::backing_name;
 use super::error::QcowError;
@@ -239,6 +240,7 @@ pub(in super::super) fn write_over(
     let written = DeltaWritten {
         allocated_bytes: metadata.blocks().saturating_mul(512),
         covered_units,
+        stored: Ranges::of(0..metadata.len()),
     };
     Ok((unfinished, written))
 }

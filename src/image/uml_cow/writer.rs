@@ -9,6 +9,7 @@ use zerocopy::big_endian::{U32, U64};
 
 use super::super::backing::{Backing, DeltaWritten};
 use super::super::differing::{Baked, Differing};
+use super::super::noting::Noting;
 use super::super::ranges::UNIT;
 use super::super::run_writer::RunWriter;
 use super::error::CowError;
@@ -72,6 +73,7 @@ pub(in super::super) fn write_over(
         .try_clone()
         .and_then(|file| FileDevice::from_file(file, true))
         .map_err(PathError::on("write", unfinished.temporary_path()))?;
+    let device = Noting::new(device);
     let covered_units = write_to(&device, &header, image)?;
     let metadata = unfinished
         .file()
@@ -80,6 +82,7 @@ pub(in super::super) fn write_over(
     let written = DeltaWritten {
         allocated_bytes: metadata.blocks().saturating_mul(SECTOR),
         covered_units,
+        stored: device.into_written(),
     };
     Ok((unfinished, written))
 }
