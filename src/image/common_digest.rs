@@ -59,7 +59,7 @@ impl CommonDigest {
     }
 
     /// Gives the digests of images over `base` each by itself.
-    pub fn nothing(base: Arc<BaseImage>, common: Delta) -> Self {
+    pub(super) fn nothing(base: Arc<BaseImage>, common: Delta) -> Self {
         Self {
             base,
             common,
