@@ -54,7 +54,7 @@ impl Prepared {
         let Some(entry) = template.entry() else {
             return self.base.hash();
         };
-        let kept = template.kept_hashes();
+        let kept = template.kept_hashes(self.base.most_hashes_bytes());
         if kept.is_some_and(|kept| self.base.take_hashes(&kept, &entry.sha256)) {
             return;
         }

@@ -19,7 +19,21 @@ use crate::block::BlockDevice as _;
 
 const MAGIC: &[u8; 8] = b"MLNLEAF\n";
 
+/// How many bytes the file has that hold no leaf.
+const FRAME_BYTES: u64 = 80;
+
+/// How many bytes a leaf takes at most.
+const LEAF_ENTRY_BYTES: u64 = 33;
+
 impl BaseImage {
+    /// How many bytes hashes of this base take at most.
+    pub fn most_hashes_bytes(&self) -> u64 {
+        let leaves = self.len_bytes().div_ceil(LEAF);
+        leaves
+            .saturating_mul(LEAF_ENTRY_BYTES)
+            .saturating_add(FRAME_BYTES)
+    }
+
     /// Takes the hashes in `kept`, if they are those of this base, made of the template with this digest; answers whether
     /// they are.
     pub fn take_hashes(&self, kept: &[u8], template: &Sha256Digest) -> bool {
@@ -110,6 +124,8 @@ mod tests {
         let template = Sha256Digest::of(b"template");
         let first = base(&bytes, &all);
         let kept = first.hashes(&template);
+        // Two of the three stretches of 1 MiB and the rest behind them hold data.
+        assert_eq!(first.most_hashes_bytes() - kept.len() as u64, 16 * 32);
         let again = base(&bytes, &all);
         assert!(again.take_hashes(&kept, &template));
         assert_eq!(digest(&again), blake3::hash(&bytes).to_string());

@@ -23,15 +23,14 @@ const DIRECTORY: &str = "hashes";
 const LOCK_FILE: &str = "hashes.lock";
 const SUFFIX: &str = ".hashes";
 
-/// Room for the hashes of a template of a tebibyte.
-const MOST_BYTES: u64 = 1 << 29;
-
 impl Template {
-    /// The hashes that were kept; nothing where there are none that can be read.
-    pub fn kept_hashes(&self) -> Option<Vec<u8>> {
+    /// The hashes that were kept; nothing where there are none that can be read, or more than `most_bytes`.
+    pub fn kept_hashes(&self, most_bytes: u64) -> Option<Vec<u8>> {
         let file = File::open(place(&self.directory(), self.name())).ok()?;
         let mut bytes = Vec::new();
-        file.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+        if file.metadata().ok()?.len() <= most_bytes {
+            file.take(most_bytes).read_to_end(&mut bytes).ok()?;
+        }
         Some(bytes)
     }
 
