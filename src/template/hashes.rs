@@ -27,10 +27,11 @@ impl Template {
     /// The hashes that were kept; nothing where there are none that can be read, or more than `most_bytes`.
     pub fn kept_hashes(&self, most_bytes: u64) -> Option<Vec<u8>> {
         let file = File::open(place(&self.directory(), self.name())).ok()?;
-        let mut bytes = Vec::new();
-        if file.metadata().ok()?.len() <= most_bytes {
-            file.take(most_bytes).read_to_end(&mut bytes).ok()?;
+        if file.metadata().ok()?.len() > most_bytes {
+            return None;
         }
+        let mut bytes = Vec::new();
+        file.take(most_bytes).read_to_end(&mut bytes).ok()?;
         Some(bytes)
     }
 
