@@ -8,6 +8,7 @@ pub mod cleanup;
 pub mod clock;
 pub mod digest;
 pub mod file_meta;
+pub(crate) mod generations;
 pub mod guest_path;
 pub mod identity_key;
 pub mod io_error;

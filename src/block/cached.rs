@@ -1,15 +1,14 @@
 //! A device that is only read, and of which the units that are asked for again and again stay in memory.
 //!
 //! Thousands of hosts look at the same few blocks of one template: its superblock, some inodes and directories. What was
-//! asked for last is kept in two generations: once the newer one is full, the older one goes, so that what is used stays,
-//! and a check that reads the whole file system once drives nothing out for long. Readers of what is in the newer one do
-//! not wait for each other.
+//! asked for last is kept ([`Generations`]), so that a check that reads the whole file system once drives nothing out for
+//! long. Readers of what is in the newer generation do not wait for each other.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::device::{BlockDevice, DeviceError, check_range, len_of};
 use super::unit::{UNIT, UNIT_BYTES, Unit, pieces_mut, read_base};
+use crate::base::generations::Generations;
 
 /// Reads of more bytes than this go past the memory: they are of contents, which nobody reads twice.
 const MOST_BYTES: usize = 4 * UNIT_BYTES;
@@ -18,15 +17,7 @@ const MOST_BYTES: usize = 4 * UNIT_BYTES;
 #[derive(Debug)]
 pub struct Cached {
     device: Arc<dyn BlockDevice>,
-    /// How many units a generation holds.
-    most_units: usize,
-    generations: RwLock<Generations>,
-}
-
-#[derive(Debug, Default)]
-struct Generations {
-    new: HashMap<u64, Unit>,
-    old: HashMap<u64, Unit>,
+    units: RwLock<Generations<u64, Unit>>,
 }
 
 impl Cached {
@@ -34,34 +25,25 @@ impl Cached {
     pub fn new(device: Arc<dyn BlockDevice>, most_units: usize) -> Self {
         Self {
             device,
-            most_units: most_units / 2,
-            generations: RwLock::default(),
+            units: RwLock::new(Generations::new(most_units / 2)),
         }
     }
 
     /// The unit called `number`, from the older generation or the device; it belongs to the newer one from then on.
     fn fetch(&self, number: u64) -> Result<Unit, DeviceError> {
-        let old = self.write().old.remove(&number);
-        let unit = if let Some(old) = old {
-            old
-        } else {
-            let mut unit = [0; UNIT_BYTES];
-            let start = number.saturating_mul(UNIT);
-            read_base(&*self.device, self.device.len_bytes(), start, &mut unit)?;
-            Arc::new(unit)
-        };
-        let mut generations = self.write();
-        if generations.new.len() >= self.most_units {
-            generations.old = std::mem::take(&mut generations.new);
+        if let Some(known) = self.write().get(number, |_| 1) {
+            return Ok(known);
         }
-        if self.most_units > 0 {
-            generations.new.insert(number, unit.clone());
-        }
+        let mut unit = [0; UNIT_BYTES];
+        let start = number.saturating_mul(UNIT);
+        read_base(&*self.device, self.device.len_bytes(), start, &mut unit)?;
+        let unit = Arc::new(unit);
+        self.write().put(number, unit.clone(), 1);
         Ok(unit)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Generations> {
-        self.generations.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Generations<u64, Unit>> {
+        self.units.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,8 +59,8 @@ impl BlockDevice for Cached {
         check_range(offset_bytes, len_of(buffer), self.len_bytes())?;
         for (place, piece) in pieces_mut(offset_bytes, buffer) {
             {
-                let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
-                if let Some(unit) = generations.new.get(&place.unit) {
+                let units = self.units.read().unwrap_or_else(PoisonError::into_inner);
+                if let Some(unit) = units.newest(&place.unit) {
                     piece.copy_from_slice(place.slice(unit));
                     continue;
                 }
@@ -114,8 +96,7 @@ mod tests {
                     assert!(found == bytes[start..start + len], "{start} {len}");
                 }
             }
-            let generations = cached.generations.read().unwrap();
-            assert!(generations.new.len() + generations.old.len() <= most_units);
+            assert!(cached.units.read().unwrap().len() <= most_units);
             assert!(matches!(
                 cached.read_at(49_999, &mut [0; 2]),
                 Err(DeviceError::OutOfRange { .. })
@@ -133,8 +114,7 @@ mod tests {
                 cached.read_at(unit * UNIT, &mut [0]).unwrap();
             }
         }
-        let generations = cached.generations.read().unwrap();
-        let is_there = |unit| generations.new.contains_key(&unit) || generations.old.contains_key(&unit);
-        assert!(is_there(5) && is_there(99) && !is_there(50));
+        let units = cached.units.read().unwrap();
+        assert!(units.has(&5) && units.has(&99) && !units.has(&50));
     }
 }

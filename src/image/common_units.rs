@@ -2,12 +2,13 @@
 //! the list of all machines, the users' files. Each is compressed once.
 //!
 //! Units that images share in memory, as those of the file system that they all start from, are told by where they lie;
-//! the others by their digests. Of these, what was used last is kept, in two generations: once the newer one is full, the
-//! older one goes, so that what is used again and again stays, and what belongs to one image alone does not pile up.
+//! the others by their digests. Of these, what was used last is kept ([`Generations`]), so that what is used again and
+//! again stays, and what belongs to one image alone does not pile up.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::base::generations::Generations;
 use crate::block::Unit;
 
 /// How many compressed bytes a generation holds, with what it takes to remember a unit.
@@ -29,18 +30,20 @@ const MOST_SHARED: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct CommonUnits(Mutex<Known>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
-    by_digest: Generations,
+    by_digest: Generations<Key, Compressed>,
     /// Units that images share in memory, by their offset: they are known without being looked at.
     shared: HashMap<u64, (Unit, Compressed)>,
 }
 
-#[derive(Debug, Default)]
-struct Generations {
-    new: HashMap<Key, Compressed>,
-    old: HashMap<Key, Compressed>,
-    new_bytes: usize,
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            by_digest: Generations::new(GENERATION_BYTES),
+            shared: HashMap::new(),
+        }
+    }
 }
 
 impl CommonUnits {
@@ -57,7 +60,7 @@ impl CommonUnits {
             return Ok(compressed.clone());
         }
         let key = blake3::hash(&**unit).into();
-        let found = self.known().by_digest.get(&key);
+        let found = self.known().by_digest.get(key, weight);
         let is_new = found.is_none();
         let made = match found {
             Some(found) => found,
@@ -66,7 +69,7 @@ impl CommonUnits {
         let mut known = self.known();
         known.share(offset_bytes, unit, &made);
         if is_new {
-            known.by_digest.put(key, made.clone());
+            known.by_digest.put(key, made.clone(), weight(&made));
         }
         Ok(made)
     }
@@ -88,26 +91,10 @@ impl Known {
     }
 }
 
-impl Generations {
-    fn get(&mut self, key: &Key) -> Option<Compressed> {
-        if let Some(known) = self.new.get(key) {
-            return Some(known.clone());
-        }
-        let known = self.old.remove(key)?;
-        self.put(*key, known.clone());
-        Some(known)
-    }
-
-    fn put(&mut self, key: Key, compressed: Compressed) {
-        let len_bytes = compressed.as_ref().map_or(0, |bytes| bytes.len());
-        let size = len_bytes.saturating_add(ENTRY_BYTES);
-        if self.new_bytes.saturating_add(size) > GENERATION_BYTES {
-            self.old = std::mem::take(&mut self.new);
-            self.new_bytes = 0;
-        }
-        self.new_bytes = self.new_bytes.saturating_add(size);
-        self.new.insert(key, compressed);
-    }
+/// How much of a generation a unit takes.
+fn weight(compressed: &Compressed) -> usize {
+    let len_bytes = compressed.as_ref().map_or(0, |bytes| bytes.len());
+    len_bytes.saturating_add(ENTRY_BYTES)
 }
 
 #[cfg(test)]
@@ -145,7 +132,7 @@ mod tests {
         }
         assert_eq!(times(&units, 1), 1);
         let held = &units.known().by_digest;
-        assert!((held.new.len() + held.old.len()) * 2000 < 2 * GENERATION_BYTES);
+        assert!(held.len() * 2000 < 2 * GENERATION_BYTES);
     }
 
     #[test]
