@@ -33,7 +33,7 @@ fn session(device: Arc<dyn BlockDevice>) -> Result<(), ExtError> {
         gid: 1000,
     };
     let directory = fs.mkdir(InodeNo::ROOT, b"directory", new)?;
-    for number in 0..40 {
+    for number in 0..80 {
         let name = format!("a file with a name that is not short: {number}");
         let file = fs.create_file(directory, name.as_bytes(), new)?;
         fs.replace_content(file, &vec![7; number * 500])?;
@@ -71,7 +71,7 @@ fn a_fault_at_any_write_or_read_is_told_and_nothing_below_changes() {
         for fault in [Fault::Write, Fault::ShortWrite, Fault::Read] {
             let (outcome, total) = try_session(&base, fault, u64::MAX);
             outcome.unwrap();
-            assert!(total > 40, "{name}: {total}");
+            assert!(total > 50, "{name}: {total}");
             // Every one of the first, and some of the many alike.
             let step = usize::try_from(total / 60 + 1).unwrap();
             for allowed in (0..30).chain((30..total).step_by(step)) {

@@ -11,16 +11,14 @@ use super::run::Verify;
 use super::verify;
 use super::worker::{Computed, Shared, relative};
 use crate::base::{AtomicFile, PathError};
-use crate::image::{
-    BaseImage, Blake3Digest, DeltaWritten, Ranges, RawOrder, data_digest, data_digest_of, qcow2, uml_cow,
-};
+use crate::image::{BaseImage, Blake3Digest, DeltaWritten, Ranges, RawOrder, data_digest_of, qcow2, uml_cow};
 use crate::project::ImageFormat;
 
 /// A file that holds an image and has not got its name yet.
 pub(super) struct WrittenImage {
     pub(super) file: AtomicFile,
-    /// What of it was written, where that is known; the rest of it are holes.
-    stored: Option<Ranges>,
+    /// Outside of this it has nothing but holes.
+    stored: Ranges,
 }
 
 /// Writes the images of `hosts`, all of `format`, ready to get their names; those that are copies side by side.
@@ -56,14 +54,17 @@ pub(super) fn write_images(
         })
         .collect();
     let written = shared.writer.write_batch(base, &orders).into_iter();
-    let of_copy = |(file, _)| WrittenImage { file, stored: None };
+    let of_copy = |(file, _)| WrittenImage {
+        file,
+        stored: Ranges::whole(u64::MAX),
+    };
     written.map(|outcome| Ok(of_copy(outcome?))).collect()
 }
 
 fn of_delta((file, written): (AtomicFile, DeltaWritten)) -> WrittenImage {
     WrittenImage {
         file,
-        stored: Some(written.stored),
+        stored: written.stored,
     }
 }
 
@@ -92,10 +93,7 @@ pub(super) fn record(
             ImageDigest::Whole(digest.map_err(failed)?)
         }
         ImageFormat::UmlCow => {
-            let digest = file().and_then(|file| match &image.stored {
-                Some(stored) => data_digest_of(&file, stored),
-                None => data_digest(&file),
-            });
+            let digest = file().and_then(|file| data_digest_of(&file, &image.stored));
             ImageDigest::Data(digest.map_err(failed)?)
         }
     };

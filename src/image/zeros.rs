@@ -56,8 +56,8 @@ pub(super) fn stretch(leaf: u64) -> Range<u64> {
         let start = leaf.saturating_sub(leaf.checked_rem(len).unwrap_or(0));
         start..start.saturating_add(len)
     };
-    let known = TABLES.iter().map(|table| around(table.leaves));
-    let known = known.clone().find(|leaves| subtree(leaves).is_some());
+    let mut stretches = TABLES.iter().map(|table| around(table.leaves));
+    let known = stretches.find(|leaves| subtree(leaves).is_some());
     known.unwrap_or_else(|| around(SHORT))
 }
 
