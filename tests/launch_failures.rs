@@ -1,7 +1,9 @@
 //! What goes wrong with running machines: told in full, and nothing left over.
 
+use std::env;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
@@ -89,6 +91,45 @@ fn a_host_that_cannot_boot_is_named_with_its_last_words_and_the_others_go_on() {
     let stopped = lab.run(&["stop", "lab", "-H"]);
     assert_eq!(stopped.code, Some(0), "{stopped:?}");
     assert_eq!(stopped.stderr, "a: ended\nb: had crashed; cleaned up\n");
+    lab.assert_nothing_left();
+}
+
+#[test]
+fn the_last_words_of_a_machine_are_waited_for_when_its_terminal_is_behind() {
+    let lab = two_machines();
+    break_disk(&lab, "b");
+    // A terminal that reads nothing until the kernel is gone for longer than a launch looks away; the kernel, whose
+    // parent does not wait for it, stays as a process without arguments.
+    let slow = format!(
+        r#"#!/bin/sh
+{real} "$@" || exit
+terminal=$(pgrep -f '^[^ ]*SCREEN .*{directory}/console')
+kill -STOP "$terminal"
+(
+    until [ -s {directory}/*/pid ]; do sleep 0.02; done
+    kernel=$(cat {directory}/*/pid)
+    while tr -d '\0' <"/proc/$kernel/cmdline" | grep -q .; do sleep 0.02; done
+    sleep 1
+    kill -CONT "$terminal"
+) >/dev/null 2>&1 &
+"#,
+        real = tool("screen", "screen").get_program().to_string_lossy(),
+        directory = lab.runtime().join("b").display(),
+    );
+    fs::create_dir(lab.path("bin")).unwrap();
+    lab.write("bin/screen", &slow);
+    fs::set_permissions(lab.path("bin/screen"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", lab.path("bin").display(), env::var("PATH").unwrap());
+    let mut launch = lab.program(&["launch", "lab", "-h", "b"]);
+    let launched = lab.answer(&launch.env("PATH", path).output().unwrap());
+    assert_eq!(launched.code, Some(1), "{launched:?}");
+    let told = "error: b: its kernel has panicked; the last lines of its console:\n    ";
+    assert!(launched.stderr.contains(told), "{launched:?}");
+    assert!(
+        launched.stderr.contains("\n    Kernel panic - not syncing"),
+        "{launched:?}"
+    );
+    assert_eq!(lab.run(&["stop", "lab", "-H"]).code, Some(0));
     lab.assert_nothing_left();
 }
 

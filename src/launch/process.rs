@@ -51,6 +51,11 @@ impl Process {
             .iter()
             .all(|argument| self.words.iter().skip(1).any(|word| word == argument))
     }
+
+    /// Whether `text` stands in one of its arguments.
+    pub(super) fn names(&self, text: &str) -> bool {
+        self.words.iter().skip(1).any(|word| word.contains(text))
+    }
 }
 
 /// Every process that can be seen.

@@ -31,6 +31,9 @@ pub(super) struct Launching {
     pub(super) stays: bool,
 }
 
+/// How long a terminal may take to write down the last of a machine that has ended: on a busy server it is behind.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
+
 /// What `screen` is told by the file that lies beside a machine's log: to write that at once, not every ten seconds.
 pub(super) const SCREEN_SETTINGS: &str = "logfile flush 0\n";
 
@@ -123,6 +126,16 @@ fn screen(log: &Path) -> Option<u32> {
     process::running("SCREEN", &["-dmS", "-Logfile", &log])
         .first()
         .copied()
+}
+
+/// Waits until the last words of a machine that has ended are in `log`: until what writes them there, which has the
+/// log among its arguments in each kind of terminal, has gone with the machine.
+pub(super) fn settle(log: &Path) {
+    let log = log.display().to_string();
+    let deadline = Instant::now() + SETTLE_LIMIT;
+    while process::all().iter().any(|process| process.names(&log)) && Instant::now() < deadline {
+        sleep(Duration::from_millis(10));
+    }
 }
 
 /// Waits until the terminal whose log is `log` has ended with its machine, and ends it if it does not.

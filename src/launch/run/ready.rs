@@ -9,7 +9,7 @@ use crate::base::report::Reporter;
 use crate::project::Terminal;
 
 use super::super::command::CommandLine;
-use super::super::console::{Console, Said};
+use super::super::console::{self, Console, Said};
 use super::{ConsoleAccess, Machine};
 
 /// How often consoles are looked at.
@@ -72,22 +72,21 @@ impl<'a> Watched<'a> {
     fn look(&mut self, limit: Duration, until: Until) -> bool {
         let elapsed = self.started.elapsed();
         let said = self.console.read();
-        match said {
-            Said::Up if until == Until::Console => {
-                self.waited = Some(Waited::Up(elapsed));
-                return true;
-            }
-            Said::Panic => return self.fail("its kernel has panicked"),
-            Said::Emergency => return self.fail("its init waits for a person to mend it"),
-            Said::Up | Said::Nothing => {}
+        if said == Said::Up && until == Until::Console {
+            self.waited = Some(Waited::Up(elapsed));
+            return true;
+        }
+        if let Some(reason) = hopeless(said) {
+            return self.fail(reason);
         }
         if self.looked.elapsed() > SLOW_INTERVAL {
             self.looked = Instant::now();
             self.listen();
             if !self.machine.platform().is_up(self.machine) {
-                // What it said last may have come after we looked.
-                self.console.read();
-                return self.fail("it has ended");
+                // What it said last may have come after we looked, or be on its way still.
+                console::settle(&self.machine.console());
+                let reason = hopeless(self.console.read());
+                return self.fail(reason.unwrap_or("it has ended"));
             }
             if until != Until::Console && self.answers(until) {
                 self.waited = Some(Waited::Up(elapsed));
@@ -172,6 +171,15 @@ pub(super) fn wait(
         sleep(CONSOLE_INTERVAL);
     }
     watched.into_iter().filter_map(|watched| watched.waited).collect()
+}
+
+/// Why a machine that has said this will never be up.
+fn hopeless(said: Said) -> Option<&'static str> {
+    match said {
+        Said::Panic => Some("its kernel has panicked"),
+        Said::Emergency => Some("its init waits for a person to mend it"),
+        Said::Up | Said::Nothing => None,
+    }
 }
 
 fn tell(watched: &Watched<'_>, reporter: &dyn Reporter) {
