@@ -82,10 +82,10 @@ fn hosts_lists_every_static_address_of_the_project() {
          \n\
          ::1\tlocalhost ip6-localhost\n\
          # BEGIN mln-image\n\
-         127.0.1.1\twww1\n\
          10.0.0.1\twww1 www1.webfarm\n\
          128.39.73.101\twww1-eth1\n\
          10.0.0.2\twww2 www2.webfarm\n\
+         127.0.1.1\twww1\n\
          # END mln-image\n"
     );
 }

@@ -14,6 +14,7 @@ mod bake_grown;
 mod bake_hashes;
 mod bake_identity;
 mod bake_images;
+mod bake_long_lists;
 mod bake_program;
 mod bake_sizes;
 mod check_commands;

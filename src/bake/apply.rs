@@ -6,6 +6,7 @@
 //! security labels new files get theirs.
 
 use std::fs::File;
+use std::io::{self, Read};
 
 use super::error::HostError;
 use super::guest_view::ExtView;
@@ -92,7 +93,13 @@ impl<'a> Place<'a> {
         };
         match content {
             Content::Bytes(bytes) => self.run(|fs| fs.replace_content(node, bytes)),
-            Content::Joined(pieces) => self.run(|fs| fs.replace_content(node, &pieces.concat())),
+            Content::Joined(pieces) => {
+                let mut joined: Box<dyn Read + '_> = Box::new(io::empty());
+                for piece in pieces.iter() {
+                    joined = Box::new(joined.chain(&**piece));
+                }
+                self.run(|fs| fs.replace_content_from(node, &mut joined, content.len_bytes()))
+            }
             Content::HostFile { path, len_bytes } => {
                 let mut file = File::open(path).map_err(PathError::on("open", path))?;
                 let found = file.metadata().map_err(PathError::on("read", path))?.len();

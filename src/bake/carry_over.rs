@@ -21,12 +21,13 @@ use super::manifest::{BackingRecord, HostRecord, ImageDigest, ImageRecord};
 use super::memory::{Inputs, Memory, Wish};
 use super::offline::{OfflineError, change_image_over};
 use super::plan::Outline;
-use super::worker::{Finished, Shared, digest_in_guest, on_esp, relative, write_launch, write_swap};
+use super::worker::{Finished, Shared, on_esp, relative, write_launch, write_swap};
 use crate::base::digest::Sha256Digest;
 use crate::base::{FileKind, GuestPath, Origin, PathError, Timestamp};
 use crate::block::BlockDevice;
 use crate::edit::{Attributes, Change, Edit, EditList, GuestView as _};
 use crate::ext::Fs;
+use crate::guest::HostKeys;
 use crate::image::{self, Blake3Digest, data_digest};
 use crate::project::ImageFormat;
 use crate::store::HostPlaces;
@@ -159,7 +160,7 @@ fn edit(
             fs.commit().map_err(failed("write"))?;
             let digest = |file: &FilePlan| match esp.filter(|(place, _)| place.has(&file.path)) {
                 Some((place, disk)) => place.digest(disk, &file.path),
-                None => digest_in_guest(fs, file),
+                None => shared.digests.of(fs, file, plan),
             };
             let contents: Result<Contents, HostError> = plan.files.iter().map(digest).collect();
             Ok::<_, OfflineError>(contents?)
@@ -191,7 +192,7 @@ fn edits(
         &plan.numbers,
         &plan.described(outline),
         &outline.source,
-        &view,
+        (&view, HostKeys::Made),
     )?;
     EspPlace::of(&outline.source, &mut wanted.edits)?;
     for edit in wanted.edits {

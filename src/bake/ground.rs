@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
+use super::apply::apply;
 use super::error::HostError;
 use super::grown::{GrownOrder, grown};
 use super::manifest::BackingRecord;
@@ -14,7 +15,9 @@ use super::verify;
 use super::worker::Shared;
 use crate::base::digest::Sha256Digest;
 use crate::block::{BlockDevice, Delta, Overlay, Slice};
+use crate::edit::EditList;
 use crate::ext::{Checked, ExtError, Fs};
+use crate::guest;
 use crate::image::{Backing, BaseImage, Blake3Digest, CommonDigest};
 use crate::project::ImageFormat;
 
@@ -104,7 +107,26 @@ impl Ground {
         if shape.len_bytes != source.len_bytes() && shape.format == ImageFormat::UmlCow {
             ground.lie_over_copy(shared, source, prepared, shape)?;
         }
+        ground.take_in_common(&guest::in_common(&source.view(), shared.plan.addresses())?);
         Ok(ground)
+    }
+
+    /// Carries out `edits`, whose result the hosts' own edits find in place. Where that fails, nothing is changed: the
+    /// hosts' own will tell.
+    fn take_in_common(&mut self, edits: &EditList) {
+        if edits.is_empty() {
+            return;
+        }
+        let with_edits = || -> Result<(Arc<Overlay>, Fs), HostError> {
+            let (overlay, mut fs) = self.fork()?;
+            apply(&mut fs, edits.iter())?;
+            fs.commit().map_err(failed("write"))?;
+            Ok((overlay, fs))
+        };
+        if let Ok((overlay, fs)) = with_edits() {
+            self.overlay = overlay;
+            self.fs = fs;
+        }
     }
 
     /// The format of User-Mode Linux has no growing: its images lie over a copy of the template that was resized.

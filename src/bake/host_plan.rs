@@ -20,7 +20,7 @@ use super::told::Told;
 use crate::base::{FileKind, GuestPath, Origin};
 use crate::disk::Table;
 use crate::edit::{Change, Content, EditList, EditedView, Effect, GuestView as _, effective};
-use crate::guest::{self, Configured, GuestContext, GuestIdentity};
+use crate::guest::{self, Configured, GuestContext, GuestIdentity, HostKeys};
 use crate::launch::{self, DomainSpec, Firmware, LaunchFile, LaunchSettings};
 use crate::project::{Host, HostName, ImageFormat, Platform};
 
@@ -109,17 +109,18 @@ pub struct FilePlan {
     pub more_origins: Option<NonZeroUsize>,
 }
 
-/// Plans one host.
+/// Plans one host. Without its keys the plan serves to find out what is wrong, and what the host takes.
 pub(super) fn plan_host(
     request: &Request<'_>,
     numbers: &Numbers,
     host: &Host,
     source: &Source,
+    keys: HostKeys,
 ) -> Result<HostPlan, HostError> {
     let fs = source.fs();
     let view = source.view();
     let root_partition = source.root().partition().map(|partition| partition.number);
-    let mut configured = configured(request, numbers, host, source, &view)?;
+    let mut configured = configured(request, numbers, host, source, (&view, keys))?;
     let esp = EspPlace::of(source, &mut configured.edits)?;
     let template_len_bytes = source.template().len_bytes();
     let mut warnings: Vec<String> = configured.warnings.iter().map(ToString::to_string).collect();
@@ -169,7 +170,7 @@ pub(super) fn configured(
     numbers: &Numbers,
     host: &Host,
     source: &Source,
-    view: &ExtView<'_>,
+    (view, host_keys): (&ExtView<'_>, HostKeys),
 ) -> Result<Configured, HostError> {
     let context = GuestContext {
         now: source.now(),
@@ -177,6 +178,7 @@ pub(super) fn configured(
         root_names: &source.root_names(host.platform.value.root_device()),
         files: &FilesDirectory(request.files),
         identity: &request.identity.key,
+        host_keys,
         macs: &numbers.macs,
         addresses: &numbers.addresses,
     };

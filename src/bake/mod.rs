@@ -24,6 +24,7 @@ mod fs_uuid;
 mod ground;
 mod group;
 mod grown;
+mod guest_digest;
 mod guest_view;
 mod host_files;
 mod host_plan;
@@ -76,7 +77,7 @@ pub use need::Need;
 pub use offline::{
     Edited, OfflineError, OpenImage, change_image, check_image, open_image, open_image_being_edited,
 };
-pub use plan::{HELD_BYTES, Plan, Planned, Request, plan};
+pub use plan::{HELD_BYTES, Plan, Request, plan};
 pub use prove::{Fault, Proof, ProveError, image_of, prove};
 pub use run::{Execution, Verify, Written, bake, threads};
 pub use selection::{Selection, Shard, ShardError};

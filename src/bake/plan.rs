@@ -2,17 +2,15 @@
 //!
 //! ```text
 //!   every host --plan--> outline     all are planned before the first is baked: what is wrong is told at once
-//!                  \--> HostPlan    held for the first few; made again for the others when their turn comes
+//!                  \--> HostPlan    held for the first few, until their turn comes; made again for the others
 //! ```
 //!
 //! A host's plan takes a hundred times the memory of its description, and making it again costs little beside baking it:
 //! so a bake of ten thousand hosts holds no more plans than one of a hundred.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
@@ -27,10 +25,10 @@ use super::template::Source;
 use super::wanted::{Wanted, open_sources};
 use crate::base::Timestamp;
 use crate::base::digest::Sha256Digest;
-use crate::guest::GuestIdentity;
+use crate::guest::{GuestIdentity, HostKeys};
 use crate::launch::{DomainSpec, LaunchSettings};
 use crate::plugin::Guests;
-use crate::project::{Host, HostName, Hosts, ImageFormat, Project};
+use crate::project::{AddressBook, Host, HostName, Hosts, ImageFormat, Project};
 use crate::store::Projects;
 use crate::template::Store;
 
@@ -75,7 +73,12 @@ pub struct Plan<'a> {
     pub(super) sources: BTreeMap<String, Arc<Source>>,
     pub(super) numbers: Numbers,
     pub(super) outlines: Vec<Outline>,
+    held: Held,
+    warnings: BTreeMap<usize, (HostName, Vec<String>)>,
 }
+
+/// Plans that were made already and not asked for yet, by their hosts' places in the project.
+type Held = Mutex<BTreeMap<usize, Box<HostPlan>>>;
 
 /// What is remembered of every planned host.
 #[derive(Debug)]
@@ -85,8 +88,6 @@ pub(super) struct Outline {
     pub(super) name: HostName,
     pub(super) source: Arc<Source>,
     pub(super) shape: Shape,
-    warnings: Vec<String>,
-    held: Option<Box<HostPlan>>,
 }
 
 /// What hosts of one template have to have in common to begin from the same file system.
@@ -97,26 +98,6 @@ pub(super) struct Shape {
     pub(super) format: ImageFormat,
 }
 
-/// A host's plan: a held one, or one that was made just now.
-#[derive(Debug)]
-pub enum Planned<'p> {
-    /// Held by the plan of all.
-    Held(&'p HostPlan),
-    /// Made just now.
-    Made(Box<HostPlan>),
-}
-
-impl Deref for Planned<'_> {
-    type Target = HostPlan;
-
-    fn deref(&self) -> &HostPlan {
-        match self {
-            Self::Held(plan) => plan,
-            Self::Made(plan) => plan,
-        }
-    }
-}
-
 /// Finds out what a bake will do, in the current thread pool. Nothing is written.
 ///
 /// # Errors
@@ -125,9 +106,8 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
     let mut failures = Vec::new();
     let sources = open_sources(request, &mut failures);
     let numbers = Numbers::of(request.project, &request.identity.key)?;
-    let held_bytes = AtomicUsize::new(0);
     let hosts = &request.project.hosts;
-    let identities = Mutex::new(Vec::new());
+    let first = FirstPlans::default();
     let outline = |place| -> Result<Option<Outline>, HostFailure> {
         if !request.selection.has(&hosts.name_at(place)) {
             return Ok(None);
@@ -136,30 +116,86 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
         let Some(source) = sources.get(&Wanted::of(request, &host).key()) else {
             return Ok(None);
         };
-        let plan = plan_host(request, &numbers, &host, source).map_err(|error| failure(&host.name, error))?;
-        note_ids(&identities, place, &plan.identity);
-        let weight = plan.weight_bytes();
-        let is_held = held_bytes.fetch_add(weight, Ordering::Relaxed) + weight <= request.held_bytes;
-        Ok(Some(Outline::of(place, source, plan, is_held)))
+        let keys = request.keys_of_a_first_plan(first.held_bytes());
+        let plan =
+            plan_host(request, &numbers, &host, source, keys).map_err(|error| failure(&host.name, error))?;
+        let outline = Outline::of(place, source, &plan);
+        first.take_in(request, place, plan, keys);
+        Ok(Some(outline))
     };
     let planned = (0..hosts.len()).into_par_iter().map(outline).collect();
     let outlines: Vec<Outline> = gather(planned, &mut failures).into_iter().flatten().collect();
-    let identities = identities.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failures.extend(same_identities(identities, hosts));
+    let first = first.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failures.extend(same_identities(first.identities, hosts));
     if failures.is_empty() {
         return Ok(Plan {
             request: *request,
             sources,
             numbers,
             outlines,
+            held: Mutex::new(first.held),
+            warnings: first.warnings,
         });
     }
     Err(BakeError::hosts(failures, request.project.hosts.len()))
 }
 
+/// What is gathered while every host is planned for the first time.
+#[derive(Default)]
+struct FirstPlans(Mutex<Gathered>);
+
+#[derive(Default)]
+struct Gathered {
+    held: BTreeMap<usize, Box<HostPlan>>,
+    held_bytes: usize,
+    identities: Vec<KnownBy>,
+    warnings: BTreeMap<usize, (HostName, Vec<String>)>,
+}
+
+impl FirstPlans {
+    fn held_bytes(&self) -> usize {
+        self.gathered().held_bytes
+    }
+
+    /// Notes what has to be known of the plan of the host at `place`, and holds it if it is whole and there is room.
+    fn take_in(&self, request: &Request<'_>, place: usize, plan: HostPlan, keys: HostKeys) {
+        let own = ids(&plan.identity).map(|id| (id, place));
+        let weight = plan.weight_bytes();
+        let mut gathered = self.gathered();
+        gathered.identities.extend(own);
+        if !plan.warnings.is_empty() {
+            let told = (plan.name.clone(), plan.warnings.clone());
+            gathered.warnings.insert(place, told);
+        }
+        if keys == HostKeys::Made {
+            gathered.held_bytes += weight;
+            if gathered.held_bytes <= request.held_bytes {
+                gathered.held.insert(place, Box::new(plan));
+            }
+        }
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Request<'_> {
+    /// Whether the plan of a host needs its keys where plans of `held_bytes` are held already. One that will not be held
+    /// does not, unless there are plugins, which might look at them.
+    fn keys_of_a_first_plan(&self, held_bytes: usize) -> HostKeys {
+        let has_plugins = self.plugins.is_some_and(|guests| !guests.used().is_empty());
+        if held_bytes < self.held_bytes || has_plugins {
+            HostKeys::Made
+        } else {
+            HostKeys::Foreseen
+        }
+    }
+}
+
 impl Outline {
-    /// What has to be remembered of `plan`; all of it if it `is_held`.
-    fn of(place: usize, source: &Arc<Source>, plan: HostPlan, is_held: bool) -> Self {
+    /// What has to be remembered of `plan`.
+    fn of(place: usize, source: &Arc<Source>, plan: &HostPlan) -> Self {
         Self {
             place,
             name: plan.name.clone(),
@@ -168,8 +204,6 @@ impl Outline {
                 len_bytes: plan.len_bytes,
                 format: plan.format,
             },
-            warnings: plan.warnings.clone(),
-            held: is_held.then(|| Box::new(plan)),
         }
     }
 }
@@ -178,6 +212,11 @@ impl<'a> Plan<'a> {
     /// The project's name.
     pub fn name(&self) -> &'a str {
         &self.request.project.name
+    }
+
+    /// The addresses that the project's machines are known by.
+    pub(super) fn addresses(&self) -> &AddressBook {
+        &self.numbers.addresses
     }
 
     /// How many hosts are planned.
@@ -189,7 +228,7 @@ impl<'a> Plan<'a> {
     pub fn hosts<'p>(
         &'p self,
         is_wanted: impl Fn(&HostName) -> bool + 'p,
-    ) -> impl Iterator<Item = Result<Planned<'p>, BakeError>> + 'p {
+    ) -> impl Iterator<Item = Result<Box<HostPlan>, BakeError>> + 'p {
         let wanted = self
             .outlines
             .iter()
@@ -200,14 +239,30 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// The plan of the host of `outline`.
-    pub(super) fn host<'p>(&'p self, outline: &'p Outline) -> Result<Planned<'p>, HostError> {
-        if let Some(plan) = &outline.held {
-            return Ok(Planned::Held(plan));
+    /// The plan of the host of `outline`: the held one, which then is held no longer, or one that is made now.
+    pub(super) fn host(&self, outline: &Outline) -> Result<Box<HostPlan>, HostError> {
+        let held = self.held().remove(&outline.place);
+        if let Some(plan) = held {
+            return Ok(plan);
         }
         let host = self.described(outline);
-        let made = plan_host(&self.request, &self.numbers, &host, &outline.source)?;
-        Ok(Planned::Made(Box::new(made)))
+        let made = plan_host(
+            &self.request,
+            &self.numbers,
+            &host,
+            &outline.source,
+            HostKeys::Made,
+        )?;
+        Ok(Box::new(made))
+    }
+
+    /// Takes the plan of the host of `outline` back, which was taken and will be asked for again.
+    pub(super) fn put_back(&self, outline: &Outline, plan: Box<HostPlan>) {
+        self.held().insert(outline.place, plan);
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<usize, Box<HostPlan>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the project says of the host of `outline`.
@@ -228,9 +283,9 @@ impl<'a> Plan<'a> {
 
     /// What a person should know about the hosts.
     pub fn warnings(&self) -> impl Iterator<Item = (&HostName, &str)> {
-        self.outlines.iter().flat_map(|outline| {
-            let warnings = outline.warnings.iter();
-            warnings.map(|warning| (&outline.name, warning.as_str()))
+        self.warnings.values().flat_map(|(name, warnings)| {
+            let warnings = warnings.iter();
+            warnings.map(move |warning| (name, warning.as_str()))
         })
     }
 
@@ -281,14 +336,14 @@ fn failure(name: &HostName, error: HostError) -> HostFailure {
     }
 }
 
-/// The beginning of the digest of a number or key that a host is known by, and the host's place in the project.
+/// The beginning of the digest of a number that a host is known by, or of what a key follows from, and the host's place in the project.
 type KnownBy = ([u8; 16], usize);
 
-/// Notes what no other host than the one at `place` may be known by.
-fn note_ids(identities: &Mutex<Vec<KnownBy>>, place: usize, identity: &GuestIdentity) {
-    let own = identity.machine_id.iter().chain(&identity.host_keys);
-    let mut identities = identities.lock().unwrap_or_else(PoisonError::into_inner);
-    identities.extend(own.map(|id| (Sha256Digest::of(id.as_bytes()).first(), place)));
+/// What no other host may be known by.
+fn ids(identity: &GuestIdentity) -> impl Iterator<Item = [u8; 16]> {
+    let own = identity.machine_id.iter();
+    let own = own.map(|id| Sha256Digest::of(id.as_bytes()).first());
+    own.chain(identity.key_seeds.iter().copied())
 }
 
 /// The hosts that are known by the same number or key as another, which only a defect here or a broken secret can do.

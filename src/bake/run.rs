@@ -14,6 +14,7 @@ use super::closing;
 use super::error::{BakeError, HostError, HostFailure, gather};
 use super::ground::Prepared;
 use super::group::{Group, bake_group, groups};
+use super::guest_digest::GuestDigests;
 use super::kept::{self, Remade, Trust};
 use super::key::Keys;
 use super::losses;
@@ -101,6 +102,7 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeErr
         writer: RawWriter::new(execution.durability),
         execution,
         keys: Keys::new(&plan.request.identity.key),
+        digests: GuestDigests::default(),
         records: waiting("records"),
         known: waiting("known"),
         backings: Mutex::default(),
@@ -236,8 +238,10 @@ fn settle<'a>(shared: &Shared<'a>, outline: &'a Outline) -> Result<Option<Order<
             shared.execution.reporter.done(plan.name.as_str(), why);
             Ok(None)
         }
-        Err(Remade::New) => order(None),
-        Err(why) => order(Some(why)),
+        Err(why) => {
+            shared.plan.put_back(outline, plan);
+            order(Some(why).filter(|why| !matches!(why, Remade::New)))
+        }
     }
 }
 

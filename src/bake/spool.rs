@@ -1,5 +1,5 @@
-//! Texts that may be too many to be held in memory, one of each host: those that come first are held, the others wait in a
-//! file, and all are read again in the order of the hosts.
+//! Texts that may be too many to be held in memory, one of each host: few are held, many wait in a file, and all are read
+//! again in the order of the hosts.
 //!
 //! Removing a file whose bytes are on their way to the disk waits for them, behind all the images: so few need no file.
 
@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::{AtomicFile, PathError};
 
 /// How much is held in memory.
-const HELD_BYTES: usize = 1 << 20;
+const HELD_BYTES: usize = 512 << 10;
 
 /// Waiting texts. The file goes with this value.
 #[derive(Debug)]
@@ -22,19 +22,19 @@ pub(super) struct Spool {
 #[derive(Debug, Default)]
 struct State {
     held: Vec<u8>,
-    /// What waits behind that, once there is any.
+    /// Where all of them wait once they are too many.
     file: Option<AtomicFile>,
     end: u64,
     pieces: Vec<Piece>,
 }
 
-/// Where a text lies: in what is held, or behind that in the file.
+/// Where a text lies, in what is held or in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Piece {
     /// Whose it is: the host's place in the project.
-    place: usize,
+    place: u32,
     start: u64,
-    len: usize,
+    len: u32,
 }
 
 impl Spool {
@@ -49,10 +49,12 @@ impl Spool {
     /// Lets the text of the host at `place` of the project wait.
     pub(super) fn push(&self, place: usize, text: &[u8]) -> Result<(), PathError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (start, len) = (state.end, text.len());
-        state.end += wide(len);
+        let start = state.end;
+        let len = u32::try_from(text.len()).expect("what is said of a host is short");
+        let place = u32::try_from(place).expect("hosts are counted in 32 bits");
+        state.end += u64::from(len);
         state.pieces.push(Piece { place, start, len });
-        if state.file.is_none() && state.held.len() + len <= HELD_BYTES {
+        if state.file.is_none() && state.held.len() + text.len() <= HELD_BYTES {
             // At once: a list that grows may come to hold twice that.
             if state.held.capacity() == 0 {
                 state.held.reserve_exact(HELD_BYTES);
@@ -60,12 +62,15 @@ impl Spool {
             state.held.extend_from_slice(text);
             return Ok(());
         }
-        let place = start - wide(state.held.len());
+        let held = std::mem::take(&mut state.held);
         let file = match &mut state.file {
             Some(file) => file,
             none => none.insert(AtomicFile::create(&self.path)?),
         };
-        let written = file.file().write_all_at(text, place);
+        let written = file
+            .file()
+            .write_all_at(&held, 0)
+            .and_then(|()| file.file().write_all_at(text, start));
         written.map_err(PathError::on("write", file.temporary_path()))
     }
 
@@ -83,22 +88,19 @@ impl Spool {
         pieces.sort_unstable();
         let mut text = Vec::new();
         for Piece { start, len, .. } in pieces {
-            let in_memory = usize::try_from(start).ok();
-            if let Some(text) = in_memory.and_then(|start| held.get(start..start + len)) {
-                visit(text)?;
-            } else if let Some(file) = &file {
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            if let Some(file) = &file {
                 text.resize(len, 0);
-                let read = file.file().read_exact_at(&mut text, start - wide(held.len()));
+                let read = file.file().read_exact_at(&mut text, start);
                 read.map_err(PathError::on("read back", file.temporary_path()))?;
                 visit(&text)?;
+            } else {
+                let start = usize::try_from(start).unwrap_or(usize::MAX);
+                visit(held.get(start..start.saturating_add(len)).unwrap_or_default())?;
             }
         }
         Ok(())
     }
-}
-
-fn wide(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
-use std::io::{self, Read, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,22 +15,23 @@ use super::apply::apply;
 use super::changes::HostChange;
 use super::error::HostError;
 use super::ground::{Ground, Prepared};
+use super::guest_digest::GuestDigests;
 use super::host_plan::{FilePlan, HostPlan};
 use super::kept::{self, Remade};
 use super::key::Keys;
 use super::manifest::{HostRecord, LaunchRecord, SwapRecord, TemplateRecord};
 use super::memory::{Inputs, Memory};
 use super::network_files::known_lines;
-use super::plan::{Outline, Plan, Planned};
+use super::plan::{Outline, Plan};
 use super::run::{Execution, Verify};
 use super::spool::Spool;
 use super::template::Source;
 use super::written::{self, WrittenImage};
 use crate::base::atomic::Durability;
 use crate::base::digest::Sha256Digest;
-use crate::base::{AtomicFile, FileKind, GuestPath, PathError};
+use crate::base::{AtomicFile, GuestPath, PathError};
 use crate::block::{Delta, Overlay, redo};
-use crate::ext::{Follow, Fs, InodeNo};
+use crate::ext::Fs;
 use crate::image::{Blake3Digest, RawWriter, data_digest, swap};
 use crate::launch::LaunchFile;
 use crate::project::ImageFormat;
@@ -46,6 +47,8 @@ pub(super) struct Shared<'a> {
     pub(super) keys: Keys<'a>,
     /// What the manifest says of each host.
     pub(super) records: Spool,
+    /// What tells the digests of guests' files.
+    pub(super) digests: GuestDigests,
     /// Each host's lines of `known_hosts`.
     pub(super) known: Spool,
     /// The files that images lie over, relative to the project's directory.
@@ -110,8 +113,8 @@ pub(super) struct Order<'a> {
 }
 
 /// A host whose image is computed but not written.
-pub(super) struct Computed<'a> {
-    plan: Planned<'a>,
+pub(super) struct Computed {
+    plan: Box<HostPlan>,
     /// The digest of all that it is made from, and that piece by piece.
     made_from: (Sha256Digest, Inputs),
     pub(super) delta: Delta,
@@ -135,7 +138,7 @@ pub(super) fn bake_batch(
         .iter()
         .map(|order| compute(shared, made, order.outline).map(Some))
         .collect();
-    let computed: Vec<&Computed<'_>> = outcomes.iter().flatten().flatten().collect();
+    let computed: Vec<&Computed> = outcomes.iter().flatten().flatten().collect();
     let base = &made.prepared.base;
     let mut images = written::write_images(shared, made.ground, base, format, &computed).into_iter();
     orders
@@ -152,7 +155,7 @@ pub(super) fn bake_batch(
 }
 
 /// Computes a host's image in memory.
-fn compute<'a>(shared: &Shared<'a>, made: Made<'_>, outline: &'a Outline) -> Result<Computed<'a>, HostError> {
+fn compute(shared: &Shared<'_>, made: Made<'_>, outline: &Outline) -> Result<Computed, HostError> {
     let stage = |stage: &str| shared.execution.reporter.stage(outline.name.as_str(), stage);
     stage("configure");
     let plan = shared.plan.host(outline)?;
@@ -180,10 +183,10 @@ fn finish(
     shared: &Shared<'_>,
     made: Made<'_>,
     place: usize,
-    host: &Computed<'_>,
+    host: &Computed,
     image: WrittenImage,
 ) -> Result<usize, HostError> {
-    let plan = &*host.plan;
+    let plan = &host.plan;
     let mut finished = Finished::default();
     let record = written::record(shared, made.ground, &made.prepared.base, plan, host, &image)?;
     finished.0.push(image.file);
@@ -246,7 +249,7 @@ fn configure(
     }
     let digest = |file: &FilePlan| match esp.filter(|esp| esp.has(&file.path)) {
         Some(esp) => esp.digest(overlay, &file.path),
-        None => digest_in_guest(&fs, file),
+        None => shared.digests.of(&fs, file, plan),
     };
     plan.files.iter().map(digest).collect()
 }
@@ -311,42 +314,4 @@ pub(super) fn relative(path: &Path) -> String {
             .into_owned()
     };
     format!("{}/{}", name(path.parent()), name(Some(path)))
-}
-
-/// The digest of the regular file that `file` made, as the guest will read it.
-pub(super) fn digest_in_guest(fs: &Fs, file: &FilePlan) -> Result<Option<Sha256Digest>, HostError> {
-    let failed = |source| HostError::Edit {
-        path: file.path.clone(),
-        source,
-    };
-    if file.kind != Some(FileKind::Regular) {
-        return Ok(None);
-    }
-    let Some(inode) = fs.lookup(&file.path, Follow::NotLast).map_err(failed)? else {
-        return Ok(None);
-    };
-    let content = GuestFile {
-        fs,
-        inode,
-        offset_bytes: 0,
-    };
-    let digest =
-        Sha256Digest::of_reader(content).map_err(PathError::on("read back", file.path.to_string()))?;
-    Ok(Some(digest))
-}
-
-/// The content of a guest's file as a stream.
-struct GuestFile<'a> {
-    fs: &'a Fs,
-    inode: InodeNo,
-    offset_bytes: u64,
-}
-
-impl Read for GuestFile<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.fs.read_at(self.inode, self.offset_bytes, buffer);
-        let len = read.map_err(io::Error::other)?;
-        self.offset_bytes += u64::try_from(len).map_err(io::Error::other)?;
-        Ok(len)
-    }
 }

@@ -27,11 +27,11 @@ pub(super) fn write_images(
     ground: &Ground,
     base: &BaseImage,
     format: ImageFormat,
-    hosts: &[&Computed<'_>],
+    hosts: &[&Computed],
 ) -> Vec<Result<WrittenImage, HostError>> {
     let destinations = hosts.iter().map(|host| host.places.root_image(format));
     if let (true, Some(backing)) = (format.is_delta(), &ground.backing) {
-        let write = |host: &Computed<'_>, destination: &std::path::Path| match format {
+        let write = |host: &Computed, destination: &std::path::Path| match format {
             ImageFormat::UmlCow => {
                 let written = uml_cow::write(backing, &host.delta, host.block_bytes, destination)?;
                 Ok(of_delta(written))
@@ -74,7 +74,7 @@ pub(super) fn record(
     ground: &Ground,
     base: &Arc<BaseImage>,
     plan: &HostPlan,
-    host: &Computed<'_>,
+    host: &Computed,
     image: &WrittenImage,
 ) -> Result<ImageRecord, HostError> {
     let path = image.file.temporary_path();

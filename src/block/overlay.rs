@@ -216,7 +216,10 @@ impl BlockDevice for Overlay {
         check_range(offset_bytes, len_of(bytes), state.len_bytes)?;
         for (place, piece) in pieces(offset_bytes, bytes) {
             if let Some(unit) = state.units.get_mut(&place.unit) {
-                place.slice_mut(Arc::make_mut(unit)).copy_from_slice(piece);
+                // A unit that is shared with other overlays stays so if nothing changes.
+                if place.slice(unit) != piece {
+                    place.slice_mut(Arc::make_mut(unit)).copy_from_slice(piece);
+                }
                 continue;
             }
             let mut unit = [0; UNIT_BYTES];
@@ -293,6 +296,16 @@ mod tests {
             delta.units().map(|(offset, _)| offset).collect::<Vec<_>>(),
             [8192]
         );
+    }
+
+    #[test]
+    fn what_is_written_again_stays_shared() {
+        let ground = Overlay::new(base(20_000));
+        ground.write_at(4096, &[9; 100]).unwrap();
+        let host = ground.fork();
+        host.write_at(4100, &[9; 50]).unwrap();
+        let (ground, host) = (ground.finish().unwrap(), host.finish().unwrap());
+        assert!(Arc::ptr_eq(ground.unit(4096).unwrap(), host.unit(4096).unwrap()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::Origin;
+use crate::base::{GuestPath, Origin};
 use crate::edit::{Attributes, Change, Content, Edit, EditList, GuestView};
 use crate::project::{AddressBook, Host};
 
@@ -19,32 +19,70 @@ const DEFAULT: &[u8] = b"127.0.0.1\tlocalhost\n\
 /// The address by which Debian lets a host know its own name.
 const OWN_NAME: &[u8] = b"127.0.1.1";
 
+/// Lists shorter than this are not worth being written once for all machines.
+const LONG_LIST_BYTES: usize = 64 << 10;
+
+/// The file as far as the template has it.
+struct HostsFile {
+    path: GuestPath,
+    /// What stands before the project's lines, and what behind them.
+    before: Arc<[u8]>,
+    after: Vec<u8>,
+}
+
 /// Writes `/etc/hosts`. What all machines of the project have in common is one text that they share.
+///
+/// The host's line comes last: a host that has a fixed address knows itself by that rather than by its loop.
 pub(super) fn configure(
     host: &Host,
     view: &dyn GuestView,
     addresses: &AddressBook,
 ) -> Result<EditList, GuestError> {
-    let target = Target::open(view, "/etc/hosts")?;
-    let mut content = target.content.unwrap_or_else(|| DEFAULT.to_vec());
-    if !lines(&content).into_iter().any(names_localhost) {
-        content.splice(..0, *b"127.0.0.1\tlocalhost\n");
-    }
-    // Another name for the own address is the template's, from before it was copied.
-    let (mut before, after) = around_block(&content, |line| words(line).next() != Some(OWN_NAME));
-    before.extend_from_slice(OWN_NAME);
-    before.extend_from_slice(format!("\t{}\n", host.name).as_bytes());
-    let pieces = [before.into(), addresses.lines(), after.into()];
+    let mut file = HostsFile::read(view)?;
+    let own = [OWN_NAME, format!("\t{}\n", host.name).as_bytes()].concat();
+    file.after.splice(..0, own);
     let mut edits = EditList::new();
-    edits.push(Edit {
-        path: target.path,
-        change: Change::File {
-            content: Content::Joined(Arc::new(pieces)),
-            attributes: Attributes::default(),
-        },
-        origins: origins(host, addresses),
-    });
+    edits.push(file.with(addresses, origins(host, addresses)));
     Ok(edits)
+}
+
+/// `/etc/hosts` as it is in all machines but for their own lines, where it is long.
+pub(super) fn in_common(view: &dyn GuestView, addresses: &AddressBook) -> Result<EditList, GuestError> {
+    let mut edits = EditList::new();
+    if addresses.lines().len() >= LONG_LIST_BYTES {
+        edits.push(HostsFile::read(view)?.with(addresses, Vec::new()));
+    }
+    Ok(edits)
+}
+
+impl HostsFile {
+    fn read(view: &dyn GuestView) -> Result<Self, GuestError> {
+        let target = Target::open(view, "/etc/hosts")?;
+        let mut content = target.content.unwrap_or_else(|| DEFAULT.to_vec());
+        if !lines(&content).into_iter().any(names_localhost) {
+            content.splice(..0, *b"127.0.0.1\tlocalhost\n");
+        }
+        // Another name for the own address is the template's, from before it was copied.
+        let (before, after) = around_block(&content, |line| words(line).next() != Some(OWN_NAME));
+        Ok(Self {
+            path: target.path,
+            before: before.into(),
+            after,
+        })
+    }
+
+    /// The edit that writes it with the project's lines.
+    fn with(self, addresses: &AddressBook, origins: Vec<Origin>) -> Edit {
+        let pieces = [self.before, addresses.lines(), self.after.into()];
+        Edit {
+            path: self.path,
+            change: Change::File {
+                content: Content::Joined(Arc::new(pieces)),
+                attributes: Attributes::default(),
+            },
+            origins,
+        }
+    }
 }
 
 /// The host's own line, then those of the addresses: all of them, or of a large project the host's own.

@@ -33,7 +33,7 @@ mod warning;
 pub use error::GuestError;
 pub(crate) use file_contexts::FileContexts;
 pub use host_files::{HostFiles, HostFilesError, HostNode, HostNodeKind};
-pub use identity::{GuestIdentity, HostKey};
+pub use identity::{GuestIdentity, HostKey, HostKeys};
 pub use warning::GuestWarning;
 
 use crate::base::{IdentityKey, Timestamp};
@@ -58,6 +58,8 @@ pub struct GuestContext<'a> {
     pub files: &'a dyn HostFiles,
     /// What machine-ids, keys and salts follow from.
     pub identity: &'a IdentityKey,
+    /// Whether the ssh host keys are needed.
+    pub host_keys: HostKeys,
     /// The hardware address of every interface of the project.
     pub macs: &'a MacTable,
     /// The addresses that the project's machines are known by.
@@ -170,7 +172,8 @@ pub fn configure(
         macs: context.macs,
     };
     stages.run(|view| hostname::configure(&guest, view))?;
-    let identity = stages.ask(|view| identity::configure(project, host, view, context.identity))?;
+    let identity =
+        stages.ask(|view| identity::configure(project, host, view, context.identity, context.host_keys))?;
     stages.run(|view| {
         accounts::configure(host, &accounts::Stage::new(project, view, context), &mut warnings)
     })?;
@@ -193,6 +196,14 @@ pub fn configure(
         identity,
         warnings,
     })
+}
+
+/// What all guests made from the template that `view` shows will have in common, as far as it is long: those who make
+/// many of them can do it once. Each guest's own edits say the same and more.
+///
+/// It follows from the template and the whole project, never from which of its machines are made.
+pub fn in_common(view: &dyn GuestView, addresses: &AddressBook) -> Result<EditList, GuestError> {
+    hosts::in_common(view, addresses)
 }
 
 /// A guest that is being configured.

@@ -12,7 +12,7 @@ use crate::base::generations::Generations;
 use crate::block::Unit;
 
 /// How many compressed bytes a generation holds, with what it takes to remember a unit.
-const GENERATION_BYTES: usize = 512 << 10;
+const GENERATION_BYTES: usize = 256 << 10;
 
 /// What remembering a unit takes beside its bytes, roughly.
 const ENTRY_BYTES: usize = 96;

@@ -35,7 +35,8 @@ impl Formatter {
     }
 
     /// The canonical text.
-    pub fn finish(self) -> String {
+    pub fn finish(mut self) -> String {
+        self.text.shrink_to_fit();
         self.text
     }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use mln_image::base::{IdentityKey, PathError, Timestamp};
 use mln_image::edit::{Effect, effective};
 use mln_image::guest::{
-    Configured, GuestContext, GuestError, HostFiles, HostFilesError, HostNode, RootFileSystem, configure,
+    Configured, GuestContext, GuestError, HostFiles, HostFilesError, HostKeys, HostNode, RootFileSystem,
+    configure,
 };
 use mln_image::project::{AddressBook, Host, MacTable, Project};
 
@@ -111,6 +112,7 @@ pub(crate) fn configured_with(
     let addresses = AddressBook::of(project);
     let context = GuestContext {
         identity: &identity,
+        host_keys: HostKeys::Made,
         macs: &macs,
         addresses: &addresses,
         now: Timestamp::from_seconds(seconds),

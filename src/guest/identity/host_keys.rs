@@ -16,6 +16,29 @@ const DIRECTORY: &str = "/etc/ssh";
 /// The length of an RSA key in bits, as ssh-keygen has it.
 const RSA_BITS: usize = 3072;
 
+/// How many bytes of a seed tell it from others.
+const SEED_BYTES: usize = 16;
+
+/// Whether the keys are needed, or only what space they take: making them is most of what configuring a guest costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKeys {
+    /// They are made.
+    Made,
+    /// Zeros stand for them, about as many; the list of public halves stays empty.
+    Foreseen,
+}
+
+/// What comes of a machine's keys.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// The public halves, as in a `.pub` file without the comment; none of keys that are only foreseen.
+    pub(super) public: Vec<String>,
+    /// The beginnings of what the keys follow from.
+    pub(super) seeds: Vec<[u8; SEED_BYTES]>,
+    /// The edits that write them.
+    pub(super) edits: Vec<Edit>,
+}
+
 /// One key of a machine.
 #[derive(Clone)]
 pub struct HostKey {
@@ -30,42 +53,64 @@ pub(super) fn configure(
     host: &Host,
     view: &dyn GuestView,
     names: &[&str],
-    key: &IdentityKey,
+    (key, wanted): (&IdentityKey, HostKeys),
     origin: &Origin,
-) -> Result<(Vec<HostKey>, Vec<Edit>), GuestError> {
-    let mut edits = Vec::new();
+) -> Result<Keys, GuestError> {
     let kinds = match &host.host_keys {
         Some(kinds) => kinds.value.clone(),
         None => kinds_of(view)?,
     };
     let origin = host.host_keys.as_ref().map_or(origin, |kinds| &kinds.origin);
     let comment = format!("root@{}", host.name);
-    let mut keys = Vec::new();
+    let mut keys = Keys::default();
     let mut written = Vec::new();
     for kind in kinds {
-        let (key, private) = HostKey::make(kind, names, key, &comment);
-        let name = format!("ssh_host_{}_key", key.kind.name());
+        let mut seed = [0; SEED_BYTES];
+        stream(kind, names, key).fill(&mut seed);
+        keys.seeds.push(seed);
+        let (private, public) = match wanted {
+            HostKeys::Foreseen => foreseen(kind, &comment),
+            HostKeys::Made => {
+                let (key, private) = HostKey::make(kind, names, key, &comment);
+                let line = format!("{} {comment}\n", key.public);
+                keys.public.push(key.public);
+                (private, line)
+            }
+        };
+        let name = format!("ssh_host_{}_key", kind.name());
         for (name, content, mode) in [
             (name.clone(), private, 0o600),
-            (
-                format!("{name}.pub"),
-                format!("{} {comment}\n", key.public),
-                0o644,
-            ),
+            (format!("{name}.pub"), public, 0o644),
         ] {
             let place = target::place(view, &GuestPath::literal(&format!("{DIRECTORY}/{name}")))?;
-            edits.push(Edit::file(
-                place,
-                content,
-                Attributes::owned(mode, 0, 0),
-                origin.clone(),
-            ));
+            let attributes = Attributes::owned(mode, 0, 0);
+            keys.edits
+                .push(Edit::file(place, content, attributes, origin.clone()));
             written.push(name.into_bytes());
         }
-        keys.push(key);
     }
-    edits.extend(remove_others(view, &written, origin)?);
-    Ok((keys, edits))
+    keys.edits.extend(remove_others(view, &written, origin)?);
+    Ok(keys)
+}
+
+/// What stands for the private and the public file of a key: they take the same blocks.
+fn foreseen(kind: HostKeyKind, comment: &str) -> (String, String) {
+    let (private, public) = match kind {
+        HostKeyKind::Ed25519 => (387, 82),
+        HostKeyKind::Ecdsa => (493, 163),
+        HostKeyKind::Rsa => (2590, 545),
+    };
+    // The comment is within the private file's base64.
+    let zeros = |len| "\0".repeat(len);
+    (
+        zeros(private + comment.len() * 4 / 3),
+        zeros(public + comment.len()),
+    )
+}
+
+/// What a key follows from: the project's secret and the names of project and host.
+fn stream(kind: HostKeyKind, names: &[&str], key: &IdentityKey) -> blake3::OutputReader {
+    key.stream(&format!("ssh host key {}", kind.name()), names)
 }
 
 /// The edits that remove every host key but those called `kept`.
@@ -160,7 +205,7 @@ impl HostKey {
     /// The key that follows from the project's secret and the names of project and host, and its private half as the
     /// file has it.
     fn make(kind: HostKeyKind, names: &[&str], key: &IdentityKey, comment: &str) -> (Self, String) {
-        let mut stream = Stream(key.stream(&format!("ssh host key {}", kind.name()), names));
+        let mut stream = Stream(stream(kind, names, key));
         let pair = match kind {
             HostKeyKind::Ed25519 => KeypairData::from(Ed25519Keypair::random(&mut stream)),
             HostKeyKind::Ecdsa => KeypairData::from(
@@ -216,5 +261,40 @@ impl RngCore for Stream {
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
         self.0.fill(bytes);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_foreseen_take_the_blocks_of_those_that_are_made() {
+        let secret = IdentityKey::from_bytes([7; 32]);
+        // RSA keys, which take a second each, are as long as each other.
+        for (kind, times) in [
+            (HostKeyKind::Ed25519, 40),
+            (HostKeyKind::Ecdsa, 40),
+            (HostKeyKind::Rsa, 1),
+        ] {
+            for number in 0..times {
+                let name = "n".repeat(1 + number * 62 / 39);
+                let comment = format!("root@{name}");
+                let (key, private) = HostKey::make(kind, &["p", &name], &secret, &comment);
+                let public = format!("{} {comment}\n", key.public);
+                let foreseen = foreseen(kind, &comment);
+                for (made, foreseen) in [(private, foreseen.0), (public, foreseen.1)] {
+                    let blocks = |text: &str| text.len().div_ceil(1024);
+                    assert_eq!(blocks(&made), blocks(&foreseen), "{kind:?} {name}");
+                    let distance = made.len().abs_diff(foreseen.len());
+                    assert!(
+                        distance < 32,
+                        "{kind:?} {name}: {} and {}",
+                        made.len(),
+                        foreseen.len()
+                    );
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ mod host_keys;
 mod left_overs;
 mod machine_id;
 
-pub use host_keys::HostKey;
+pub use host_keys::{HostKey, HostKeys};
 
 use crate::base::{IdentityKey, Origin};
 use crate::edit::{EditList, EditedView, GuestView};
@@ -18,8 +18,10 @@ use super::error::GuestError;
 pub struct GuestIdentity {
     /// Its machine-id, 32 hexadecimal digits; `None` where it has none, or makes its own.
     pub machine_id: Option<String>,
-    /// Its ssh host keys, the public halves as in a `.pub` file without the comment.
+    /// Its ssh host keys, the public halves as in a `.pub` file without the comment; none if they were only foreseen.
     pub host_keys: Vec<String>,
+    /// The beginnings of what its keys follow from, which no other guest may have.
+    pub key_seeds: Vec<[u8; 16]>,
 }
 
 /// Gives the guest its identity.
@@ -28,6 +30,7 @@ pub(super) fn configure(
     host: &Host,
     view: &dyn GuestView,
     key: &IdentityKey,
+    keys: HostKeys,
 ) -> Result<(GuestIdentity, EditList), GuestError> {
     let mut edits = EditList::new();
     let mut identity = GuestIdentity::default();
@@ -45,10 +48,11 @@ pub(super) fn configure(
         IdentityChoice::Own => {
             let (id, made) = machine_id::configure(view, &names, key, origin)?;
             edits.extend(made);
-            let (keys, made) = host_keys::configure(host, view, &names, key, origin)?;
-            edits.extend(made);
+            let keys = host_keys::configure(host, view, &names, (key, keys), origin)?;
+            edits.extend(keys.edits);
             identity.machine_id = id;
-            identity.host_keys = keys.into_iter().map(|key| key.public).collect();
+            identity.host_keys = keys.public;
+            identity.key_seeds = keys.seeds;
         }
     }
     let more = left_overs::remove(&EditedView::new(view, &edits), &implied(origin))?;
