@@ -1,11 +1,12 @@
 //! The engine's own check: it finds nothing in what e2fsck passes, and what it finds e2fsck finds too.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use mln_image::block::FileDevice;
+use mln_image::block::{BlockDevice, DeviceError, FileDevice};
 use mln_image::ext;
 use tempfile::TempDir;
 
@@ -88,5 +89,55 @@ fn what_the_kernel_wrote_has_no_findings() {
             e2fsck_clean(&image);
             assert_eq!(findings(&image), [""; 0]);
         }
+    }
+}
+
+/// A device that notes the offsets of what is read, and whether that was announced.
+#[derive(Debug)]
+struct Noting {
+    device: FileDevice,
+    announced: Mutex<BTreeSet<u64>>,
+    read: Mutex<BTreeMap<u64, bool>>,
+}
+
+impl BlockDevice for Noting {
+    fn len_bytes(&self) -> u64 {
+        self.device.len_bytes()
+    }
+
+    fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        let is_announced = self.announced.lock().unwrap().contains(&offset_bytes);
+        self.read
+            .lock()
+            .unwrap()
+            .entry(offset_bytes)
+            .or_insert(is_announced);
+        self.device.read_at(offset_bytes, buffer)
+    }
+
+    fn will_read(&self, offset_bytes: u64, len_bytes: u64) {
+        let blocks = (offset_bytes..offset_bytes + len_bytes).step_by(4096);
+        self.announced.lock().unwrap().extend(blocks);
+    }
+}
+
+#[test]
+fn scattered_blocks_are_announced_before_they_are_read_and_no_others() {
+    let directory = TempDir::new().unwrap();
+    let source = source(&directory);
+    let image = directory.path().join("image");
+    for (kind, least) in [(ExtKind::Ext3, 12), (ExtKind::Ext4, 5)] {
+        Mkfs::new(kind, BlockSize(4096), 48 * MIB).make(&image, Some(&source));
+        let device = Arc::new(Noting {
+            device: FileDevice::open(&image).unwrap(),
+            announced: Mutex::default(),
+            read: Mutex::default(),
+        });
+        assert_eq!(ext::check(device.clone()).unwrap(), []);
+        let announced = device.announced.lock().unwrap();
+        let read = device.read.lock().unwrap();
+        let in_time = announced.iter().filter(|offset| read.get(offset) == Some(&true));
+        assert_eq!(in_time.count(), announced.len(), "{kind:?}");
+        assert!(announced.len() >= least, "{kind:?}: {announced:?}");
     }
 }

@@ -32,8 +32,8 @@ use crate::project::{AddressBook, Host, HostName, Hosts, ImageFormat, Project};
 use crate::store::Projects;
 use crate::template::Store;
 
-/// A usual [`Request::held_bytes`].
-pub const HELD_BYTES: usize = 4 << 20;
+/// A usual [`Request::held_bytes`]: the plans of some hundred hosts.
+pub const HELD_BYTES: usize = 3 << 20;
 
 /// What is to be baked, and from what.
 #[derive(Debug, Clone, Copy)]

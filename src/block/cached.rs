@@ -69,6 +69,10 @@ impl BlockDevice for Cached {
         }
         Ok(())
     }
+
+    fn will_read(&self, offset_bytes: u64, len_bytes: u64) {
+        self.device.will_read(offset_bytes, len_bytes);
+    }
 }
 
 #[cfg(test)]

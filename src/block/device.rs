@@ -12,6 +12,10 @@ pub trait BlockDevice: Send + Sync + fmt::Debug {
     /// Fills `buffer` from `offset_bytes` on; a range that reaches beyond the end is an error.
     fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
 
+    /// Says that a range, which may lie beyond the end, will be read soon: a device that waits for a disk may begin to fetch
+    /// it, so that many scattered reads do not wait for each other.
+    fn will_read(&self, _offset_bytes: u64, _len_bytes: u64) {}
+
     /// Writes `bytes` at `offset_bytes`; a range that reaches beyond the end is an error.
     ///
     /// Unless a device says otherwise, it is only read.
@@ -70,6 +74,10 @@ impl<D: BlockDevice + ?Sized> BlockDevice for &D {
         (**self).read_at(offset_bytes, buffer)
     }
 
+    fn will_read(&self, offset_bytes: u64, len_bytes: u64) {
+        (**self).will_read(offset_bytes, len_bytes);
+    }
+
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
         (**self).write_at(offset_bytes, bytes)
     }
@@ -90,6 +98,10 @@ impl<D: BlockDevice + ?Sized> BlockDevice for Arc<D> {
 
     fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
         (**self).read_at(offset_bytes, buffer)
+    }
+
+    fn will_read(&self, offset_bytes: u64, len_bytes: u64) {
+        (**self).will_read(offset_bytes, len_bytes);
     }
 
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {

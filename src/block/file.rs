@@ -80,6 +80,12 @@ impl BlockDevice for FileDevice {
             .map_err(failed("read", offset_bytes, len_bytes))
     }
 
+    fn will_read(&self, offset_bytes: u64, len_bytes: u64) {
+        // Advice: that it is not taken does no harm.
+        let len_bytes = NonZeroU64::new(len_bytes);
+        let _is_taken = fadvise(&self.file, offset_bytes, len_bytes, Advice::WillNeed).is_ok();
+    }
+
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
         if !self.is_writable {
             return Err(DeviceError::ReadOnly);

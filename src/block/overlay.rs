@@ -211,6 +211,10 @@ impl BlockDevice for Overlay {
         Ok(())
     }
 
+    fn will_read(&self, offset_bytes: u64, len_bytes: u64) {
+        self.base.will_read(offset_bytes, len_bytes);
+    }
+
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
         let mut state = self.write();
         check_range(offset_bytes, len_of(bytes), state.len_bytes)?;
@@ -242,10 +246,7 @@ impl BlockDevice for Overlay {
             if inside > 0
                 && let Some(unit) = state.units.get_mut(&(len_bytes / UNIT))
             {
-                Arc::make_mut(unit)
-                    .iter_mut()
-                    .skip(inside)
-                    .for_each(|byte| *byte = 0);
+                Arc::make_mut(unit).split_at_mut(inside).1.fill(0);
             }
         }
         state.len_bytes = len_bytes;
@@ -292,10 +293,8 @@ mod tests {
         overlay.write_at(9000, b"new").unwrap();
         assert_eq!(overlay.held_bytes(), 8192);
         let delta = overlay.finish().unwrap();
-        assert_eq!(
-            delta.units().map(|(offset, _)| offset).collect::<Vec<_>>(),
-            [8192]
-        );
+        let units: Vec<_> = delta.units().map(|(offset, _)| offset).collect();
+        assert_eq!(units, [8192]);
     }
 
     #[test]

@@ -53,6 +53,12 @@ impl BlockDevice for Shifted {
         self.file
             .read_at(offset_bytes.saturating_sub(self.before_bytes), rest)
     }
+
+    fn will_read(&self, offset_bytes: u64, len_bytes: u64) {
+        if let Some(offset_bytes) = offset_bytes.checked_sub(self.before_bytes) {
+            self.file.will_read(offset_bytes, len_bytes);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -60,6 +60,12 @@ impl<D: BlockDevice> BlockDevice for Slice<D> {
         self.device.read_at(place, buffer)
     }
 
+    fn will_read(&self, offset_bytes: u64, len_bytes: u64) {
+        if let Ok(place) = self.place(offset_bytes, len_bytes) {
+            self.device.will_read(place, len_bytes);
+        }
+    }
+
     fn write_at(&self, offset_bytes: u64, bytes: &[u8]) -> Result<(), DeviceError> {
         let place = self.place(offset_bytes, len_of(bytes))?;
         self.device.write_at(place, bytes)

@@ -162,6 +162,18 @@ impl Fs {
         Ok(bytes)
     }
 
+    /// Tells the device that `blocks` will be read soon.
+    pub(crate) fn will_read(&self, mut blocks: Vec<FsBlock>) {
+        blocks.sort_unstable();
+        for run in blocks.chunk_by(|one, next| next.0.saturating_sub(one.0) <= 1) {
+            if let (Some(first), Some(last)) = (run.first(), run.last()) {
+                let start = first.byte_offset(self.block_size());
+                let end = last.plus(1).byte_offset(self.block_size());
+                self.device.will_read(start, end.saturating_sub(start));
+            }
+        }
+    }
+
     /// Does one edit whole. If it fails after it has begun to change things, nothing will be committed any more.
     pub(crate) fn edit<T>(
         &mut self,

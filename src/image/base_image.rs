@@ -132,6 +132,10 @@ impl BlockDevice for BaseImage {
         self.device.len_bytes()
     }
 
+    fn will_read(&self, offset_bytes: u64, len_bytes: u64) {
+        self.device.will_read(offset_bytes, len_bytes);
+    }
+
     fn read_at(&self, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
         self.device.read_at(offset_bytes, buffer)?;
         let end = offset_bytes.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));

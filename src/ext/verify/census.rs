@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::claims::Claims;
 use super::finding::Report;
-use super::inodes::judge;
+use super::inodes::{blocks_of_map, judge};
 use super::layered::Layered;
 use crate::base::FileKind;
 use crate::block::is_zero;
@@ -185,29 +185,44 @@ impl Census {
         claims: &mut Claims,
         report: &mut Report,
     ) -> Result<(), ExtError> {
-        let geometry = *fs.superblock.geometry();
-        let mut left = used_inodes(fs, group)?;
-        let mut number = first_inode(fs, group);
-        let per_block = geometry.inodes_per_block();
-        let mut block = fs.groups.get(group)?.inode_table;
-        while left > 0 {
-            let here = left.min(per_block);
-            let bytes = fs.read_block(block)?;
-            if is_zero(&bytes) {
-                number = number.saturating_add(here);
-            } else {
-                for bytes in bytes.chunks(geometry.inode_len()).take(index(here)) {
-                    if let Some(inode) = InodeNo::new(number).filter(|_| !is_zero(bytes)) {
-                        judge(fs, &Node::new(inode, bytes.to_vec()), self, claims, report)?;
-                    }
-                    number = number.saturating_add(1);
-                }
-            }
-            left = left.saturating_sub(here);
-            block = block.plus(1);
-        }
-        Ok(())
+        let mut maps = Vec::new();
+        each_inode(fs, group, |node| {
+            maps.extend(blocks_of_map(&node));
+            Ok(())
+        })?;
+        fs.will_read(maps);
+        each_inode(fs, group, |node| judge(fs, &node, self, claims, report))
     }
+}
+
+/// Shows `visit` every inode of `group` that is in use, or was.
+fn each_inode(
+    fs: &Fs,
+    group: GroupNo,
+    mut visit: impl FnMut(Node) -> Result<(), ExtError>,
+) -> Result<(), ExtError> {
+    let geometry = *fs.superblock.geometry();
+    let mut left = used_inodes(fs, group)?;
+    let mut number = first_inode(fs, group);
+    let per_block = geometry.inodes_per_block();
+    let mut block = fs.groups.get(group)?.inode_table;
+    while left > 0 {
+        let here = left.min(per_block);
+        let bytes = fs.read_block(block)?;
+        if is_zero(&bytes) {
+            number = number.saturating_add(here);
+        } else {
+            for bytes in bytes.chunks(geometry.inode_len()).take(index(here)) {
+                if let Some(inode) = InodeNo::new(number).filter(|_| !is_zero(bytes)) {
+                    visit(Node::new(inode, bytes.to_vec()))?;
+                }
+                number = number.saturating_add(1);
+            }
+        }
+        left = left.saturating_sub(here);
+        block = block.plus(1);
+    }
+    Ok(())
 }
 
 /// The inode bitmap of `group` if nobody had an inode, but for those that are the file system's own.

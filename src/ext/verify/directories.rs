@@ -20,6 +20,9 @@ use crate::ext::types::{FileBlock, InodeNo, wide};
 const TAIL_LEN: usize = size_of::<RawDirTail>();
 const TAIL_TYPE: u8 = 0xDE;
 
+/// How many directories ahead the device is told what will be read.
+const FORESEEN: usize = 512;
+
 /// Whom an entry names, and by which kind of name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Named {
@@ -61,9 +64,15 @@ struct Walk<'a> {
 /// Reads all directories of `census` and counts there who is named how often.
 pub(super) fn count_names(fs: &Fs, census: &mut Census, report: &mut Report) -> Result<(), ExtError> {
     let directories: Vec<InodeNo> = census.directories.own().map(|(inode, _)| inode).collect();
-    for inode in directories {
-        let entries = read_names(fs, inode, census, report)?;
-        count(census, inode, &entries, report);
+    for directories in directories.chunks(FORESEEN) {
+        let known = directories
+            .iter()
+            .filter_map(|inode| census.directories.get(inode));
+        fs.will_read(known.flat_map(|known| known.places.values().copied()).collect());
+        for inode in directories {
+            let entries = read_names(fs, *inode, census, report)?;
+            count(census, *inode, &entries, report);
+        }
     }
     Ok(())
 }

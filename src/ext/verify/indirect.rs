@@ -6,6 +6,13 @@ use crate::ext::types::FsBlock;
 
 const DIRECT: usize = 12;
 
+/// The blocks of numbers among the fifteen in an inode.
+pub(super) fn indirect_blocks(i_block: &[u8; 60]) -> impl Iterator<Item = FsBlock> {
+    let numbers = i_block.as_chunks::<4>().0.iter().skip(DIRECT);
+    let blocks = numbers.map(|bytes| FsBlock(u32::from_le_bytes(*bytes).into()));
+    blocks.filter(|block| *block != FsBlock(0))
+}
+
 impl MapWalk<'_> {
     /// Walks the fifteen block numbers in the inode.
     pub(super) fn block_map(&mut self, i_block: &[u8; 60]) -> Result<(), ExtError> {

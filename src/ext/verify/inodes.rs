@@ -5,6 +5,7 @@ use super::attributes;
 use super::census::{Census, Directory, Known, is_hidden};
 use super::claims::Claims;
 use super::finding::Report;
+use super::indirect::indirect_blocks;
 use super::mapped::{MapWalk, Mapped};
 use crate::base::FileKind;
 use crate::ext::error::{ExtError, Place};
@@ -13,7 +14,7 @@ use crate::ext::fs::Fs;
 use crate::ext::inode::{
     FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INDEX, FLAG_INLINE_DATA, Node, OLD_LEN,
 };
-use crate::ext::types::{InodeNo, wide};
+use crate::ext::types::{FsBlock, InodeNo, wide};
 use crate::ext::xattr::value_users;
 
 const BAD_BLOCKS: u32 = 1;
@@ -106,6 +107,15 @@ fn directory(fs: &Fs, node: &Node, mapped: Mapped) -> Result<Directory, ExtError
         parent: None,
         named_in: None,
     })
+}
+
+/// The blocks of numbers to which `node` itself leads.
+pub(super) fn blocks_of_map(node: &Node) -> Vec<FsBlock> {
+    if has_map(node, node.kind()) && !node.has_flag(FLAG_EXTENTS) {
+        indirect_blocks(&node.raw().i_block).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Whether the inode's `i_block` holds block numbers or extents.
