@@ -336,7 +336,8 @@ fn failure(name: &HostName, error: HostError) -> HostFailure {
     }
 }
 
-/// The beginning of the digest of a number that a host is known by, or of what a key follows from, and the host's place in the project.
+/// The beginning of the digest of a number that a host is known by, or of what a key follows from, and the host's place in
+/// the project.
 type KnownBy = ([u8; 16], usize);
 
 /// What no other host may be known by.

@@ -33,7 +33,7 @@ mod warning;
 pub use error::GuestError;
 pub(crate) use file_contexts::FileContexts;
 pub use host_files::{HostFiles, HostFilesError, HostNode, HostNodeKind};
-pub use identity::{GuestIdentity, HostKey, HostKeys};
+pub use identity::{GuestIdentity, HostKeys};
 pub use warning::GuestWarning;
 
 use crate::base::{IdentityKey, Timestamp};

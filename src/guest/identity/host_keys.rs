@@ -39,15 +39,6 @@ pub(super) struct Keys {
     pub(super) edits: Vec<Edit>,
 }
 
-/// One key of a machine.
-#[derive(Clone)]
-pub struct HostKey {
-    /// Its kind.
-    pub kind: HostKeyKind,
-    /// The public half: kind and key in base64, as in a `.pub` file without the comment.
-    pub public: String,
-}
-
 /// The machine's keys and the edits that write them; none where the guest has no ssh server.
 pub(super) fn configure(
     host: &Host,
@@ -71,9 +62,9 @@ pub(super) fn configure(
         let (private, public) = match wanted {
             HostKeys::Foreseen => foreseen(kind, &comment),
             HostKeys::Made => {
-                let (key, private) = HostKey::make(kind, names, key, &comment);
-                let line = format!("{} {comment}\n", key.public);
-                keys.public.push(key.public);
+                let (private, public) = make(kind, names, key, &comment);
+                let line = format!("{public} {comment}\n");
+                keys.public.push(public);
                 (private, line)
             }
         };
@@ -201,39 +192,27 @@ fn named_kind(line: &[u8]) -> Option<HostKeyKind> {
         .find(|kind| file == format!("{DIRECTORY}/ssh_host_{}_key", kind.name()).as_bytes())
 }
 
-impl HostKey {
-    /// The key that follows from the project's secret and the names of project and host, and its private half as the
-    /// file has it.
-    fn make(kind: HostKeyKind, names: &[&str], key: &IdentityKey, comment: &str) -> (Self, String) {
-        let mut stream = Stream(stream(kind, names, key));
-        let pair = match kind {
-            HostKeyKind::Ed25519 => KeypairData::from(Ed25519Keypair::random(&mut stream)),
-            HostKeyKind::Ecdsa => KeypairData::from(
-                EcdsaKeypair::random(&mut stream, EcdsaCurve::NistP256).expect("the curve P-256 is built in"),
-            ),
-            HostKeyKind::Rsa => KeypairData::from(
-                RsaKeypair::random(&mut stream, RSA_BITS).expect("3072 bits are enough for a key"),
-            ),
-        };
-        let private = PrivateKey::new(pair, comment).expect("a pair that was just made is whole");
-        let mut public = private.public_key().clone();
-        public.set_comment("");
-        let written = private.to_openssh(LineEnding::LF);
-        let own = Self {
-            kind,
-            public: public.to_openssh().expect("a whole key can be written"),
-        };
-        (own, written.expect("a whole key can be written").to_string())
-    }
-}
-
-impl std::fmt::Debug for HostKey {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("HostKey")
-            .field("public", &self.public)
-            .finish_non_exhaustive()
-    }
+/// The private half of the key that follows from the project's secret and the names of project and host, as the file has
+/// it, and the public half as in a `.pub` file without the comment.
+fn make(kind: HostKeyKind, names: &[&str], key: &IdentityKey, comment: &str) -> (String, String) {
+    let mut stream = Stream(stream(kind, names, key));
+    let pair = match kind {
+        HostKeyKind::Ed25519 => KeypairData::from(Ed25519Keypair::random(&mut stream)),
+        HostKeyKind::Ecdsa => KeypairData::from(
+            EcdsaKeypair::random(&mut stream, EcdsaCurve::NistP256).expect("the curve P-256 is built in"),
+        ),
+        HostKeyKind::Rsa => KeypairData::from(
+            RsaKeypair::random(&mut stream, RSA_BITS).expect("3072 bits are enough for a key"),
+        ),
+    };
+    let private = PrivateKey::new(pair, comment).expect("a pair that was just made is whole");
+    let mut public = private.public_key().clone();
+    public.set_comment("");
+    let written = private.to_openssh(LineEnding::LF);
+    (
+        written.expect("a whole key can be written").to_string(),
+        public.to_openssh().expect("a whole key can be written"),
+    )
 }
 
 /// Derived bytes as the numbers that the making of keys draws.
@@ -280,8 +259,8 @@ mod tests {
             for number in 0..times {
                 let name = "n".repeat(1 + number * 62 / 39);
                 let comment = format!("root@{name}");
-                let (key, private) = HostKey::make(kind, &["p", &name], &secret, &comment);
-                let public = format!("{} {comment}\n", key.public);
+                let (private, public) = make(kind, &["p", &name], &secret, &comment);
+                let public = format!("{public} {comment}\n");
                 let foreseen = foreseen(kind, &comment);
                 for (made, foreseen) in [(private, foreseen.0), (public, foreseen.1)] {
                     let blocks = |text: &str| text.len().div_ceil(1024);

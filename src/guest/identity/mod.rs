@@ -5,7 +5,7 @@ mod host_keys;
 mod left_overs;
 mod machine_id;
 
-pub use host_keys::{HostKey, HostKeys};
+pub use host_keys::HostKeys;
 
 use crate::base::{IdentityKey, Origin};
 use crate::edit::{EditList, EditedView, GuestView};
