@@ -132,8 +132,8 @@ fn edited_view_shows_the_guest_as_it_will_be() {
 fn lines() -> impl Strategy<Value = Vec<u8>> {
     let line = prop_oneof![
         3 => "(root|john|sudo|x):[x!]?:[0-9]{1,5}:[0-9a-z,]{0,9}:{0,4}[a-z/]{0,5}".prop_map(String::into_bytes),
-        1 => "(127.0.0.1|127.0.1.1|10.0.0.1)[ \t](localhost|a)".prop_map(String::into_bytes),
-        1 => "# (BEGIN|END) mln-image".prop_map(String::into_bytes),
+        1 => r"(127\.0\.0\.1|127\.0\.1\.1|10\.0\.0\.1)[ \t](localhost|a)".prop_map(String::into_bytes),
+        2 => "# (BEGIN|END) mln-image".prop_map(String::into_bytes),
         1 => "(source|source-directory|auto|iface) [a-z/*]{0,9}".prop_map(String::into_bytes),
         1 => "(UID_MIN|UID_MAX|GID_MIN|UMASK|HOME_MODE|PASS_MAX_DAYS)[ \t](0x)?[0-9]{1,10}".prop_map(String::into_bytes),
         1 => "[a-z/]{0,5} (/|none|/home) [a-z]{0,4} [a-z]{0,4}".prop_map(String::into_bytes),

@@ -106,6 +106,15 @@ fn hosts_keeps_foreign_lines_and_makes_a_missing_file() {
             Some("127.0.0.1 localhost\n# BEGIN mln-image\n127.0.1.1\told\n# END mln-image\nlast\n"),
             format!("127.0.0.1 localhost\n{block}last\n"),
         ),
+        // A line that is replaced does not name the local host.
+        (
+            Some("127.0.1.1 localhost\n"),
+            format!("127.0.0.1\tlocalhost\n{block}"),
+        ),
+        (
+            Some("# BEGIN mln-image\n127.0.0.1 localhost\n# END mln-image\nlast\n"),
+            format!("127.0.0.1\tlocalhost\n{block}last\n"),
+        ),
     ] {
         let mut guest = debian();
         guest.without("/etc/hosts");

@@ -58,12 +58,14 @@ pub(super) fn in_common(view: &dyn GuestView, addresses: &AddressBook) -> Result
 impl HostsFile {
     fn read(view: &dyn GuestView) -> Result<Self, GuestError> {
         let target = Target::open(view, "/etc/hosts")?;
-        let mut content = target.content.unwrap_or_else(|| DEFAULT.to_vec());
-        if !lines(&content).into_iter().any(names_localhost) {
-            content.splice(..0, *b"127.0.0.1\tlocalhost\n");
-        }
+        let content = target.content.unwrap_or_else(|| DEFAULT.to_vec());
         // Another name for the own address is the template's, from before it was copied.
-        let (before, after) = around_block(&content, |line| words(line).next() != Some(OWN_NAME));
+        let (mut before, after) = around_block(&content, |line| words(line).next() != Some(OWN_NAME));
+        // A line that goes, or that is in the block, names nothing.
+        let mut kept = lines(&before).into_iter().chain(lines(&after));
+        if !kept.any(names_localhost) {
+            before.splice(..0, *b"127.0.0.1\tlocalhost\n");
+        }
         Ok(Self {
             path: target.path,
             before: before.into(),
