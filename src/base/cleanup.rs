@@ -24,13 +24,18 @@ pub struct Undo {
 #[derive(Debug)]
 pub struct Temporary {
     path: PathBuf,
+    /// Whether the file stays.
+    is_forgotten: bool,
 }
 
 impl Temporary {
     /// Takes charge of removing `path`.
     pub fn register(path: PathBuf) -> Self {
         temporaries().insert(path.clone());
-        Self { path }
+        Self {
+            path,
+            is_forgotten: false,
+        }
     }
 
     /// Where the file lies.
@@ -39,16 +44,17 @@ impl Temporary {
     }
 
     /// Gives up the charge: the file stays.
-    pub fn forget(self) {
-        temporaries().remove(&self.path);
-        std::mem::forget(self);
+    pub fn forget(mut self) {
+        self.is_forgotten = true;
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // A file that is gone already is what was wanted; any other failure leaves a left-over that the next run removes.
-        drop(fs::remove_file(&self.path));
+        if !self.is_forgotten {
+            // A file that is gone already is what was wanted; any other failure leaves a left-over that the next run removes.
+            drop(fs::remove_file(&self.path));
+        }
         temporaries().remove(&self.path);
     }
 }
@@ -90,4 +96,27 @@ fn temporaries() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 
 fn undoings() -> MutexGuard<'static, Vec<(u64, Undoing)>> {
     UNDOINGS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_forgotten_stays_and_is_not_known_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, stays) in [("kept", true), ("dropped", false)] {
+            let path = directory.path().join(name);
+            fs::File::create_new(&path).unwrap();
+            let temporary = Temporary::register(path.clone());
+            assert!(temporaries().contains(&path));
+            if stays {
+                temporary.forget();
+            } else {
+                drop(temporary);
+            }
+            assert_eq!(path.exists(), stays);
+            assert!(!temporaries().contains(&path));
+        }
+    }
 }
