@@ -1,6 +1,6 @@
 //! The digests of the files that a bake has written into a guest, as the guest will read them.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
@@ -10,7 +10,7 @@ use super::host_plan::{FilePlan, HostPlan};
 use crate::base::digest::Sha256Digest;
 use crate::base::{FileKind, PathError};
 use crate::edit::{Change, Content};
-use crate::ext::{Follow, Fs, InodeNo};
+use crate::ext::{Follow, Fs};
 
 /// How much of a guest's file is held against what it should be at a time.
 const COMPARED_BYTES: usize = 32 << 10;
@@ -47,18 +47,14 @@ impl GuestDigests {
         let Some(inode) = fs.lookup(&file.path, Follow::NotLast).map_err(failed)? else {
             return Ok(None);
         };
-        let content = || GuestFile {
-            fs,
-            inode,
-            offset_bytes: 0,
-        };
+        let content = || fs.reader(inode, 0).map_err(failed);
         let wanted = plan.edits.get(&file.path).map(|edit| &edit.change);
         let digest = match wanted {
             Some(Change::File {
                 content: Content::Joined(pieces),
                 ..
-            }) if is_joined(&mut content(), pieces) => Ok(self.joined(pieces)),
-            _ => Sha256Digest::of_reader(content()),
+            }) if is_joined(&mut content()?, pieces) => Ok(self.joined(pieces)),
+            _ => Sha256Digest::of_reader(content()?),
         };
         let digest = digest.map_err(PathError::on("read back", file.path.to_string()))?;
         Ok(Some(digest))
@@ -109,22 +105,6 @@ fn is_joined(reader: &mut impl Read, pieces: &[Arc<[u8]>]) -> bool {
         }
     }
     matches!(reader.read(&mut buffer), Ok(0))
-}
-
-/// The content of a guest's file as a stream.
-struct GuestFile<'a> {
-    fs: &'a Fs,
-    inode: InodeNo,
-    offset_bytes: u64,
-}
-
-impl Read for GuestFile<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.fs.read_at(self.inode, self.offset_bytes, buffer);
-        let len = read.map_err(io::Error::other)?;
-        self.offset_bytes += u64::try_from(len).map_err(io::Error::other)?;
-        Ok(len)
-    }
 }
 
 #[cfg(test)]

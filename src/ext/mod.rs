@@ -92,6 +92,7 @@ mod ops;
 mod placement;
 mod raw;
 mod read;
+mod reader;
 mod resize;
 mod superblock;
 #[cfg(test)]
@@ -120,6 +121,7 @@ pub use group::GroupDescriptor;
 pub use inode::Inode;
 pub use journal::{JournalError, RecoveryReport};
 pub use ops::{NewNode, SpecialFile};
+pub use reader::FileReader;
 pub use resize::ResizeReport;
 pub use superblock::Superblock;
 pub use types::{BlockSize, FileBlock, Follow, FsBlock, GroupNo, InodeNo};

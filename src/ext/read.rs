@@ -43,19 +43,7 @@ impl Fs {
     /// # Errors
     /// [`ExtError::WrongKind`]; [`ExtError::Corrupt`].
     pub fn read_at(&self, inode: InodeNo, offset_bytes: u64, buffer: &mut [u8]) -> Result<usize, ExtError> {
-        let node = self.regular_node(inode)?;
-        self.check_touch(&node, Touch::ReadContent)?;
-        let rest = node.size_in_bytes().saturating_sub(offset_bytes);
-        let len = index(rest).min(buffer.len());
-        let buffer = buffer.get_mut(..len).unwrap_or_default();
-        if node.has_flag(FLAG_INLINE_DATA) {
-            let content = node.inline_content()?;
-            let piece = content.iter().skip(index(offset_bytes));
-            buffer.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
-            return Ok(len);
-        }
-        self.read_mapped(&self.file_map(&node)?, offset_bytes, buffer)?;
-        Ok(len)
+        self.reader(inode, offset_bytes)?.fill(buffer)
     }
 
     /// The ranges of bytes of the regular file `inode` that are no holes, in ascending order.

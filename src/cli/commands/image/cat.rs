@@ -43,15 +43,13 @@ pub(crate) fn write_content(
     context: &Context<'_>,
 ) -> Result<(), CommandError> {
     let mut buffer = vec![0; PIECE_BYTES];
-    let mut offset = 0;
+    let unread = |error| failed(&target.image, error);
+    let mut reader = fs.reader(inode.number, 0).map_err(unread)?;
     loop {
-        let len = fs
-            .read_at(inode.number, offset, &mut buffer)
-            .map_err(|error| failed(&target.image, error))?;
+        let len = reader.fill(&mut buffer).map_err(unread)?;
         if len == 0 {
             return Ok(());
         }
         context.ui.answer_bytes(&buffer[..len])?;
-        offset += u64::try_from(len).expect("a buffer's length fits 64 bits");
     }
 }

@@ -1,7 +1,7 @@
 //! A file or tree of an image, to be copied from.
 
 use std::collections::HashSet;
-use std::io::{self, Read};
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
@@ -133,28 +133,7 @@ impl Content for ImageContent<'_> {
     }
 
     fn reader(&mut self, range: &Range<u64>) -> Result<Box<dyn Read + '_>, CommandError> {
-        Ok(Box::new(RangeReader {
-            fs: self.fs,
-            inode: self.inode,
-            place: range.start,
-        }))
-    }
-}
-
-/// A file of an image as a stream.
-struct RangeReader<'a> {
-    fs: &'a Fs,
-    inode: InodeNo,
-    place: u64,
-}
-
-impl Read for RangeReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self
-            .fs
-            .read_at(self.inode, self.place, buffer)
-            .map_err(io::Error::other)?;
-        self.place += u64::try_from(len).map_err(io::Error::other)?;
-        Ok(len)
+        let reader = self.fs.reader(self.inode, range.start);
+        Ok(Box::new(reader.map_err(|error| failed(self.image, error))?))
     }
 }
