@@ -152,3 +152,49 @@ fn hostile_texts_are_read_in_time() {
     drop(read(&lines));
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
 }
+
+#[test]
+fn canonical_text_has_every_included_file_in_its_place() {
+    let files = [
+        (
+            "p.mln",
+            "global { project p }\n#include hosts\nhost c {\n#include part\n}\n",
+        ),
+        (
+            "hosts",
+            "host a {\n  #include part\n}\n#include more\n#include part2\n",
+        ),
+        ("more", "host b { template t\n#include part2\n}\n"),
+        ("part", "template t\nmemory 64M\n"),
+        ("part2", "# nothing\n"),
+    ];
+    let loader: TextLoader = files.into_iter().collect();
+    let loaded = load(&loader, "p.mln", &LoadOptions::default());
+    assert!(loaded.project.is_some(), "{:?}", loaded.diagnostics);
+    let text = loaded.text.make();
+    assert_eq!(
+        text,
+        "global {\n    project p\n}\nhost a {\n    template t\n    memory 64M\n}\n\
+         host b {\n    template t\n    # nothing\n}\n# nothing\nhost c {\n    template t\n    memory 64M\n}\n"
+    );
+    let alone: TextLoader = [("p.mln", text.as_str())].into_iter().collect();
+    assert_eq!(load(&alone, "p.mln", &LoadOptions::default()).text.make(), text);
+}
+
+#[test]
+fn canonical_text_leaves_out_what_could_not_be_read() {
+    let files = [
+        (
+            "p.mln",
+            "#include missing\n#include p.mln\nglobal { project p }\n#include part\n",
+        ),
+        ("part", "#include part\nhost a { template t }\n"),
+    ];
+    let loader: TextLoader = files.into_iter().collect();
+    let loaded = load(&loader, "p.mln", &LoadOptions::default());
+    assert!(loaded.project.is_none());
+    assert_eq!(
+        loaded.text.make(),
+        "global {\n    project p\n}\nhost a {\n    template t\n}\n"
+    );
+}

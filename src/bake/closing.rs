@@ -55,7 +55,7 @@ pub(super) fn close(shared: Shared<'_>, others: &Others, baked: &Baked) -> Resul
     let mut backings = backings.into_inner().unwrap_or_else(PoisonError::into_inner);
     add_unrecorded(workspace, &names, &mut backings);
     workspace.finish(Finish {
-        project_text: plan.request.project_text,
+        project_text: plan.request.project_text.make().as_bytes(),
         launch: launch_file(workspace, plan, others)?,
         manifest: manifest(workspace, plan, baked, &files, records)?,
         hosts: &names,

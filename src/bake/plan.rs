@@ -28,7 +28,7 @@ use crate::base::digest::Sha256Digest;
 use crate::guest::{GuestIdentity, HostKeys};
 use crate::launch::{DomainSpec, LaunchSettings};
 use crate::plugin::Guests;
-use crate::project::{AddressBook, Host, HostName, Hosts, ImageFormat, Project};
+use crate::project::{AddressBook, CanonicalText, Host, HostName, Hosts, ImageFormat, Project};
 use crate::store::Projects;
 use crate::template::Store;
 
@@ -43,7 +43,7 @@ pub struct Request<'a> {
     /// The plugins that configure guests.
     pub plugins: Option<&'a Guests>,
     /// The project's text, as it will lie beside the images.
-    pub project_text: &'a [u8],
+    pub project_text: &'a CanonicalText,
     /// Where templates are found.
     pub templates: &'a Store,
     /// What relative sources of files to copy start from.
@@ -124,7 +124,9 @@ pub fn plan<'a>(request: &Request<'a>) -> Result<Plan<'a>, BakeError> {
         Ok(Some(outline))
     };
     let planned = (0..hosts.len()).into_par_iter().map(outline).collect();
-    let outlines: Vec<Outline> = gather(planned, &mut failures).into_iter().flatten().collect();
+    let mut outlines: Vec<Outline> = gather(planned, &mut failures).into_iter().flatten().collect();
+    // They live as long as the bake.
+    outlines.shrink_to_fit();
     let first = first.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     failures.extend(same_identities(first.identities, hosts));
     if failures.is_empty() {
@@ -320,7 +322,7 @@ impl<'a> Plan<'a> {
 
     /// The digest of the project's text.
     pub(super) fn project_digest(&self) -> Sha256Digest {
-        Sha256Digest::of(self.request.project_text)
+        Sha256Digest::of(self.request.project_text.make().as_bytes())
     }
 
     /// The error of one host alone.

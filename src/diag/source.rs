@@ -85,6 +85,12 @@ impl SourceMap {
         &self.sources[id.0 as usize]
     }
 
+    /// The texts that directives asked for, each with its directive.
+    pub(crate) fn included(&self) -> impl Iterator<Item = (Span, SourceId)> {
+        let numbered = (0..).map(SourceId).zip(&self.sources);
+        numbered.filter_map(|(id, source)| Some((source.included_at?, id)))
+    }
+
     /// The whole of the first text; `None` if none was read.
     pub fn whole(&self) -> Option<Span> {
         let first = self.sources.first()?;

@@ -18,7 +18,35 @@ const FILES_MAX: usize = 10_000;
 const TOTAL_MAX: usize = 64 << 20;
 
 /// Takes the nodes of a text one after the other.
-type Sink<'s> = &'s mut dyn FnMut(Node, &mut Problems);
+pub(super) type Sink<'s> = &'s mut dyn FnMut(Node, &mut Problems);
+
+/// Puts the nodes of a text where the directive stood that asked for it.
+pub(super) trait Includer {
+    /// Hands the nodes of the text `path`, which `directive` asks for inside the blocks `context`, to `sink`.
+    fn include(&mut self, path: &str, directive: Span, context: &mut Vec<String>, sink: Sink<'_>);
+
+    /// What is wrong so far.
+    fn problems(&mut self) -> &mut Problems;
+
+    /// Hands `node`, which stands inside the blocks `context`, to `sink`, every directive in it replaced by what it names.
+    fn splice(&mut self, node: Node, context: &mut Vec<String>, sink: Sink<'_>) {
+        match node {
+            Node::Include(Include { path }) => self.include(&path.text, path.span, context, sink),
+            Node::Block(mut block) => {
+                let header: Vec<&str> = block.header.iter().map(|word| &*word.text).collect();
+                context.push(header.join(" "));
+                let mut spliced = Vec::with_capacity(block.nodes.len());
+                for inner in block.nodes {
+                    self.splice(inner, context, &mut |node, _| spliced.push(node));
+                }
+                block.nodes = spliced;
+                context.pop();
+                sink(Node::Block(block), self.problems());
+            }
+            other => sink(other, self.problems()),
+        }
+    }
+}
 
 /// Reads `path` with all that it includes, and hands every node of the top level to `sink`; no [`Node::Include`] is
 /// left.
@@ -118,28 +146,19 @@ impl Reader<'_> {
         Some(source)
     }
 
-    /// Hands `node`, which stands inside the blocks `context`, to `sink`, every directive in it replaced by what it names.
-    fn splice(&mut self, node: Node, context: &mut Vec<String>, sink: Sink<'_>) {
-        match node {
-            Node::Include(Include { path }) => self.read(&path.text, Some(path.span), context, sink),
-            Node::Block(mut block) => {
-                let header: Vec<&str> = block.header.iter().map(|word| &*word.text).collect();
-                context.push(header.join(" "));
-                let mut spliced = Vec::with_capacity(block.nodes.len());
-                for inner in block.nodes {
-                    self.splice(inner, context, &mut |node, _| spliced.push(node));
-                }
-                block.nodes = spliced;
-                context.pop();
-                sink(Node::Block(block), self.problems);
-            }
-            other => sink(other, self.problems),
-        }
-    }
-
     fn refuse(&mut self, problem: Problem, directive: Option<Span>) {
         self.problems.begin(Stage::Include);
         self.problems.add(problem, directive);
+    }
+}
+
+impl Includer for Reader<'_> {
+    fn include(&mut self, path: &str, directive: Span, context: &mut Vec<String>, sink: Sink<'_>) {
+        self.read(path, Some(directive), context, sink);
+    }
+
+    fn problems(&mut self) -> &mut Problems {
+        self.problems
     }
 }
 

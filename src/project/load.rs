@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::blocks::Root;
+use super::canonical::CanonicalText;
 use super::check::Between;
 use super::draft::Draft;
 use super::extension::Extension;
@@ -26,7 +27,7 @@ use super::unique::Found;
 use super::values::Values;
 use super::wording::{Problems, Stage};
 use crate::diag::{Diagnostics, SourceMap, Span};
-use crate::lang::{Formatter, Word};
+use crate::lang::Word;
 
 /// How a project is loaded.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +44,7 @@ pub struct LoadOptions {
 #[derive(Debug)]
 pub struct Loaded {
     /// The text in canonical form, every included file in its place.
-    pub text: String,
+    pub text: CanonicalText,
     /// The project; `None` if there was an error.
     pub project: Option<Project>,
     /// What is wrong.
@@ -67,7 +68,7 @@ pub fn load(loader: &dyn Loader, path: &str, options: &LoadOptions) -> Loaded {
     let mut sources = SourceMap::new();
     sources.hide_after(password::PLAIN);
     let mut problems = Problems::new(options.strict);
-    let (mut root, text) = read(loader, path, &mut sources, &mut problems);
+    let mut root = read(loader, path, &mut sources, &mut problems);
     let mut made = None;
     if sources.whole().is_some() {
         let extension = options.extension.as_deref();
@@ -98,7 +99,7 @@ pub fn load(loader: &dyn Loader, path: &str, options: &LoadOptions) -> Loaded {
         effective
     });
     Loaded {
-        text,
+        text: CanonicalText::of(&sources),
         project: project.filter(|_| !problems.diagnostics.has_errors()),
         diagnostics: problems.diagnostics,
         sources,
@@ -106,19 +107,17 @@ pub fn load(loader: &dyn Loader, path: &str, options: &LoadOptions) -> Loaded {
     }
 }
 
-/// Reads the project file `path`: its blocks, and its text in canonical form.
-fn read(loader: &dyn Loader, path: &str, sources: &mut SourceMap, problems: &mut Problems) -> (Root, String) {
+/// Reads the blocks of the project file `path`.
+fn read(loader: &dyn Loader, path: &str, sources: &mut SourceMap, problems: &mut Problems) -> Root {
     let mut root = Root::default();
-    let mut formatter = Formatter::default();
     include::read_each(loader, path, sources, problems, &mut |node, problems| {
-        formatter.push(&node);
         problems.begin(Stage::Blocks);
         root.push(node, problems);
     });
     if let Some(whole) = sources.whole() {
         root.section.header = whole;
     }
-    (root, formatter.finish())
+    root
 }
 
 /// Reports what is wrong with the blocks of a project, each by itself and beside the others. Answers the places of the

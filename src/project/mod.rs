@@ -13,6 +13,7 @@
 
 mod accounts;
 mod blocks;
+mod canonical;
 mod check;
 mod classes;
 mod disks;
@@ -56,6 +57,7 @@ mod values;
 mod variable;
 mod wording;
 
+pub use canonical::CanonicalText;
 pub use disks::DiskUse;
 pub use draft::{Draft, DraftError};
 pub use extension::{Extension, ExtensionBlock, ExtensionKeyword};

@@ -11,7 +11,7 @@ use mln_image::base::atomic::Durability;
 use mln_image::base::report::{Reporter, Silent};
 use mln_image::base::{IdentityKey, Timestamp};
 use mln_image::launch::LaunchSettings;
-use mln_image::project::{ImageFormat, Project};
+use mln_image::project::{ImageFormat, LoadOptions, Project, TextLoader, load};
 use mln_image::store::{Existing, Projects};
 use mln_image::template::Store;
 use tempfile::TempDir;
@@ -126,10 +126,11 @@ impl Bakery {
             source: IdentitySource::Secret,
         };
         let launch = LaunchSettings::new(PathBuf::new());
+        let text: TextLoader = [("p.mln", "global {\n  project p\n}\n")].into_iter().collect();
         let request = Request {
             plugins: None,
             project,
-            project_text: b"project text\n",
+            project_text: &load(&text, "p.mln", &LoadOptions::default()).text,
             templates: &templates,
             files: &self.path("files"),
             substitutions: &self.substitutions,

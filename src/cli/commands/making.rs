@@ -13,7 +13,7 @@ use crate::base::Timestamp;
 use crate::diag::nearest;
 use crate::launch::LaunchSettings;
 use crate::plugin::Guests;
-use crate::project::{HostName, ImageFormat, Platform, Project, Settings};
+use crate::project::{CanonicalText, HostName, ImageFormat, Platform, Project, Settings};
 use crate::store::{Projects, StoreError};
 use crate::template::Store;
 
@@ -72,7 +72,7 @@ impl From<FormatArg> for ImageFormat {
 #[derive(Debug)]
 pub(crate) struct Material<'a> {
     project: Project,
-    project_text: String,
+    project_text: CanonicalText,
     guests: Guests,
     templates: Store,
     substitutions: BTreeMap<String, String>,
@@ -200,7 +200,7 @@ impl Material<'_> {
     ) -> Result<T, BakeError> {
         let request = Request {
             project: &self.project,
-            project_text: self.project_text.as_bytes(),
+            project_text: &self.project_text,
             plugins: Some(&self.guests),
             templates: &self.templates,
             files: &self.context.places.files,

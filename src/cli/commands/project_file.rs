@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::error::{CommandError, ErrorKind};
 use super::Context;
 use crate::plugin::{Guests, Registry};
-use crate::project::{self, Extension, Facts, FileLoader, LoadOptions, Loaded, Project};
+use crate::project::{self, CanonicalText, Extension, Facts, FileLoader, LoadOptions, Loaded, Project};
 
 /// Which project file to read.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub(crate) struct LoadedProject {
     /// The project.
     pub(crate) project: Project,
     /// Its canonical text, with every included file in its place.
-    pub(crate) text: String,
+    pub(crate) text: CanonicalText,
     /// The plugins, for its guests.
     pub(crate) guests: Guests,
 }
@@ -40,7 +40,7 @@ impl ProjectArgs {
         let plugins = plugins(context)?;
         let mut loaded = load(path, self.strict, &plugins, context);
         context.ui.diagnostics(&loaded.diagnostics, &loaded.sources);
-        let text = std::mem::take(&mut loaded.text);
+        let text = loaded.text.clone();
         let errors = loaded.diagnostics.error_count();
         let project = loaded.project.take();
         match project.zip(Facts::new(loaded)) {
