@@ -43,7 +43,13 @@ pub(super) fn groups<'a>(prepared: &'a BTreeMap<&str, Prepared>, orders: Vec<Ord
             group.orders.push(order);
         }
     }
-    groups.into_values().collect()
+    groups
+        .into_values()
+        .map(|mut group| {
+            group.orders.shrink_to_fit();
+            group
+        })
+        .collect()
 }
 
 /// Bakes the hosts of `group`; answers who failed. What they share lives no longer than that.

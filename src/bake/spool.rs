@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::{AtomicFile, PathError};
 
 /// How much is held in memory.
-const HELD_BYTES: usize = 512 << 10;
+const HELD_BYTES: usize = 256 << 10;
 
 /// Waiting texts. The file goes with this value.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::superblock::OFFSET_BYTES;
 use super::types::{FsBlock, GroupNo, index, wide};
 
 /// The longest run of neighbouring blocks that is written at once, in bytes.
-const RUN_BYTES: usize = 1 << 20;
+const RUN_BYTES: usize = 1 << 17;
 
 impl Fs {
     /// Writes all changed metadata with its checksums; does nothing if there is none.

@@ -12,7 +12,7 @@ use super::obstacle::Touch;
 use super::types::{FsBlock, InodeNo, index, wide};
 
 /// How much of a stream is held in memory at a time.
-const PIECE_BYTES: u64 = 1 << 18;
+const PIECE_BYTES: u64 = 1 << 16;
 /// The longest file that needs no `large_file` feature.
 const SMALL_FILE_BYTES: u64 = 0x7FFF_FFFF;
 

@@ -80,7 +80,7 @@ impl Workspace {
         let directory = places.directory();
         make_directory(&directory)?;
         atomic::remove_left_overs(&directory)?;
-        for host in subdirectories(&directory)? {
+        for host in subdirectories(&directory, |_| true)? {
             atomic::remove_left_overs(&host)?;
         }
         Ok(Self {
@@ -207,12 +207,12 @@ impl Workspace {
     fn remove_unwanted(&self, hosts: &[HostName], wanted: &BTreeSet<String>) -> Result<(), StoreError> {
         let hosts: BTreeSet<&OsStr> = hosts.iter().map(|host| host.as_str().as_ref()).collect();
         let backings = self.places.backings();
-        for directory in subdirectories(&self.places.directory())? {
+        for directory in subdirectories(&self.places.directory(), |name| !hosts.contains(name))? {
             if directory == backings {
                 remove_backings(&directory, wanted)?;
             } else if directory == self.places.removed() {
                 // Theirs alone who asked for it to be kept.
-            } else if directory.file_name().is_none_or(|name| !hosts.contains(name)) {
+            } else {
                 remove_host(&directory)?;
             }
         }
@@ -251,13 +251,13 @@ pub(super) fn make_directory(directory: &Path) -> Result<(), PathError> {
     }
 }
 
-/// The directories right inside `directory`, links not followed, sorted.
-fn subdirectories(directory: &Path) -> Result<Vec<std::path::PathBuf>, PathError> {
+/// The directories right inside `directory` whose names are `wanted`, links not followed, sorted.
+fn subdirectories(directory: &Path, wanted: impl Fn(&OsStr) -> bool) -> Result<Vec<PathBuf>, PathError> {
     let failed = || PathError::on("read the directory", directory);
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed())? {
         let entry = entry.map_err(failed())?;
-        if entry.file_type().map_err(failed())?.is_dir() {
+        if wanted(&entry.file_name()) && entry.file_type().map_err(failed())?.is_dir() {
             found.push(entry.path());
         }
     }
