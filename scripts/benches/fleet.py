@@ -11,27 +11,35 @@ ORIGINAL_TO_COPIES = 71 / 19
 
 RAW = "bake"
 DELTA = "bake --format qcow2"
+COLD = "bake --format qcow2, nothing in memory"
 COPY = "cp --sparse=always"
+DISK = "dd conv=sparse oflag=direct, which copies alone"
 WHOLE = "cp, truncate, e2fsck, resize2fs, debugfs"
 ORIGINAL = "the original's 71 s, scaled by cp"
 
 PAIRS = [
     (RAW, COPY, 0.5),
+    (RAW, DISK, None),
     (RAW, WHOLE, 0.4),
     (DELTA, WHOLE, 0.01),
+    (COLD, WHOLE, None),
     (RAW, ORIGINAL, 0.15),
     (DELTA, ORIGINAL, 0.003),
+    (COLD, ORIGINAL, None),
 ]
 
 
 def contestants(bench):
     """Ours and the peers, for `bench.options.hosts` machines; nothing is synced on either side."""
     hosts = bench.options.hosts
+    direct = 'dd status=none bs=1M conv=sparse oflag=direct if="$T" of="$P/$1.img"'
     copy = 'cp --sparse=always "$T" "$P/$1.img"'
     grown = '; truncate -s 2G "$P/$1.img"; e2fsck -fp "$P/$1.img"; resize2fs "$P/$1.img"; debugfs -w -f "$C" "$P/$1.img"'
     return {
         RAW: lambda: bench.bake(hosts, "--no-sync"),
         DELTA: lambda: bench.bake(hosts, "--no-sync", "--format", "qcow2"),
+        COLD: lambda: bench.bake(hosts, "--no-sync", "--format", "qcow2", cold=True),
+        DISK: lambda: bench.shell(direct),
         COPY: lambda: bench.shell(copy),
         WHOLE: lambda: bench.shell(copy + grown),
     }
