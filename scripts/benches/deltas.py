@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import time
@@ -65,28 +66,37 @@ class Deltas:
             "qemu-img create -b": lambda: self.create(hosts),
         }
 
-    def scale(self, most):
-        """For 10, 100, ... hosts: processor time and disk of each host, and peak memory, all relative."""
+    def scale(self, most, rounds):
+        """For 10, 100, ... hosts: seconds, processor time, peak memory and disk, each the median of the rounds."""
         rows = []
         hosts = 10
         while hosts <= most:
-            seconds, processor, memory, directory = self.bake(hosts, "qcow2")
-            images = directory.glob("bench/*/root.qcow2")
-            disk = sum(image.stat().st_blocks * 512 for image in images)
-            rows.append((hosts, seconds, processor, memory, disk))
-            print(f"  {hosts} hosts: {seconds:.2f} s", file=sys.stderr)
+            runs = [self.measured(hosts) for _ in range(rounds)]
+            rows.append((hosts, *map(statistics.median, zip(*runs))))
+            print(f"  {hosts} hosts: {rows[-1][1]:.2f} s", file=sys.stderr)
             hosts *= 10
         return rows
 
+    def measured(self, hosts):
+        """Seconds, processor seconds, peak memory and disk in bytes of one bake, whose images stay."""
+        seconds, processor, memory, directory = self.bake(hosts, "qcow2")
+        disk = sum(image.stat().st_blocks * 512 for image in directory.glob("bench/*/root.qcow2"))
+        return seconds, processor, memory, disk
+
 
 def scale_table(rows):
-    """Prints what a host costs, against the run of 100 hosts."""
+    """Prints what a host costs, against the run of 100 hosts; and what each host more costs than the run before, without
+    what every run begins with."""
     base = next(row for row in rows if row[0] == 100)
-    print("\n| hosts, qcow2 | processor time of a host, to that of 100 | peak memory, to that of 100 | KiB on disk a host |")
-    print("| --- | --- | --- | --- |")
+    more = {rows[0][0]: None}
+    for (fewer, _, before, _, _), (hosts, _, processor, _, _) in zip(rows, rows[1:]):
+        more[hosts] = (processor - before) / (hosts - fewer)
+    print("\n| hosts, qcow2 | processor time of a host, to that of 100 | of a host more, to that of 100 | peak memory, to that of 100 | KiB on disk a host |")
+    print("| --- | --- | --- | --- | --- |")
     for hosts, _, processor, memory, disk in rows:
         share = processor / hosts / (base[2] / base[0])
-        print(f"| {hosts} | {share:.2f} | {memory / base[3]:.2f} ({memory / 2**20:.0f} MiB) | {disk / hosts / 1024:.0f} |")
+        further = "" if more[hosts] is None else f"{more[hosts] / more[base[0]]:.2f}"
+        print(f"| {hosts} | {share:.2f} | {further} | {memory / base[3]:.2f} ({memory / 2**20:.0f} MiB) | {disk / hosts / 1024:.0f} |")
     print("goals: at most 1.3, at most 1.5 for 10,000, at most 300")
 
 
