@@ -5,13 +5,11 @@
 //! followed inside the image; directories that are missing on the way are made, 0755 and root's. In an image with
 //! security labels new files get theirs.
 
-use std::fs::File;
-use std::io::{self, Read};
-
+use super::content;
 use super::error::HostError;
 use super::guest_view::ExtView;
 use super::labels::Labels;
-use crate::base::{FileKind, GuestPath, PathError};
+use crate::base::{FileKind, GuestPath};
 use crate::edit::{Attributes, Change, Content, Edit, GuestView as _};
 use crate::ext::{ExtError, Follow, Fs, Inode, InodeNo, NewNode};
 
@@ -91,24 +89,8 @@ impl<'a> Place<'a> {
                 node
             }
         };
-        match content {
-            Content::Bytes(bytes) => self.run(|fs| fs.replace_content(node, bytes)),
-            Content::Joined(pieces) => {
-                let mut joined: Box<dyn Read + '_> = Box::new(io::empty());
-                for piece in pieces.iter() {
-                    joined = Box::new(joined.chain(&**piece));
-                }
-                self.run(|fs| fs.replace_content_from(node, &mut joined, content.len_bytes()))
-            }
-            Content::HostFile { path, len_bytes } => {
-                let mut file = File::open(path).map_err(PathError::on("open", path))?;
-                let found = file.metadata().map_err(PathError::on("read", path))?.len();
-                if found != *len_bytes {
-                    return Err(HostError::SourceChanged { path: path.clone() });
-                }
-                self.run(|fs| fs.replace_content_from(node, &mut file, *len_bytes))
-            }
-        }
+        let mut reader = content::reader(content)?;
+        self.run(|fs| fs.replace_content_from(node, &mut reader, content.len_bytes()))
     }
 
     fn put_directory(&mut self, attributes: Attributes) -> Result<(), HostError> {

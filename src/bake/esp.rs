@@ -2,17 +2,15 @@
 //! project wants below that directory is written there, where the guest will find it, and not to the root, where it would
 //! lie hidden.
 
-use std::fs::File;
-use std::io::Read;
-
+use super::content;
 use super::error::HostError;
 use super::guest_view::ExtView;
 use super::template::Source;
 use crate::base::digest::Sha256Digest;
-use crate::base::{FileKind, GuestPath, Origin, PathError};
+use crate::base::{FileKind, GuestPath, Origin};
 use crate::block::{BlockDevice, Slice};
 use crate::disk::{Esp, EspError, EspNode, Partition, Root, Table};
-use crate::edit::{Attributes, Change, Content, Edit, EditList, GuestView, NodeInfo, ViewError};
+use crate::edit::{Attributes, Change, Edit, EditList, GuestView, NodeInfo, ViewError};
 
 /// What everything on a FAT file system has when it is mounted as usual.
 const MODE: u16 = 0o755;
@@ -118,7 +116,7 @@ impl EspPlace {
             for (edit, inside) in &own {
                 match &edit.change {
                     Change::File { content, .. } => {
-                        let mut reader = match reader(content) {
+                        let mut reader = match content::reader(content) {
                             Ok(reader) => reader,
                             Err(error) => {
                                 failure = Some(error);
@@ -304,22 +302,6 @@ fn plain(mut edit: Edit, path: GuestPath) -> Result<Edit, HostError> {
         Change::Absent => {}
     }
     Ok(Edit { path, ..edit })
-}
-
-/// The bytes of `content` as they come.
-fn reader(content: &Content) -> Result<Box<dyn Read + '_>, HostError> {
-    Ok(match content {
-        Content::Bytes(bytes) => Box::new(&**bytes),
-        Content::Joined(pieces) => Box::new(std::io::Cursor::new(pieces.concat())),
-        Content::HostFile { path, len_bytes } => {
-            let file = File::open(path).map_err(PathError::on("open", path))?;
-            let found = file.metadata().map_err(PathError::on("read", path))?.len();
-            if found != *len_bytes {
-                return Err(HostError::SourceChanged { path: path.clone() });
-            }
-            Box::new(file.take(*len_bytes))
-        }
-    })
 }
 
 /// Where the table of file systems, in the form of fstab(5), mounts FAT file systems, on a disk whose EFI system partition

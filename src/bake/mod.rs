@@ -16,6 +16,7 @@ mod carry_over;
 mod changes;
 mod closing;
 mod compare;
+mod content;
 mod diff;
 mod edit_delta;
 mod error;
