@@ -20,8 +20,13 @@ use crate::plugin::{Guests, Plugin};
 use crate::project::HostName;
 use crate::store::{Finish, Workspace};
 
-/// Writes what tells of the whole project, and declares it whole.
-pub(super) fn close(shared: Shared<'_>, others: &Others, baked: &Baked) -> Result<(), BakeError> {
+/// Writes what tells of the whole project, whose canonical text is `project_text`, and declares it whole.
+pub(super) fn close(
+    shared: Shared<'_>,
+    others: &Others,
+    baked: &Baked,
+    project_text: &str,
+) -> Result<(), BakeError> {
     let Shared {
         plan,
         workspace,
@@ -55,7 +60,7 @@ pub(super) fn close(shared: Shared<'_>, others: &Others, baked: &Baked) -> Resul
     let mut backings = backings.into_inner().unwrap_or_else(PoisonError::into_inner);
     add_unrecorded(workspace, &names, &mut backings);
     workspace.finish(Finish {
-        project_text: plan.request.project_text.make().as_bytes(),
+        project_text: project_text.as_bytes(),
         launch: launch_file(workspace, plan, others)?,
         manifest: manifest(workspace, plan, baked, &files, records)?,
         hosts: &names,

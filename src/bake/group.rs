@@ -43,13 +43,11 @@ pub(super) fn groups<'a>(prepared: &'a BTreeMap<&str, Prepared>, orders: Vec<Ord
             group.orders.push(order);
         }
     }
+    let mut groups: Vec<Group<'a>> = groups.into_values().collect();
+    for group in &mut groups {
+        group.orders.shrink_to_fit();
+    }
     groups
-        .into_values()
-        .map(|mut group| {
-            group.orders.shrink_to_fit();
-            group
-        })
-        .collect()
 }
 
 /// Bakes the hosts of `group`; answers who failed. What they share lives no longer than that.

@@ -320,11 +320,6 @@ impl<'a> Plan<'a> {
         .map_err(|error| self.broken(&host.name, error.into()))
     }
 
-    /// The digest of the project's text.
-    pub(super) fn project_digest(&self) -> Sha256Digest {
-        Sha256Digest::of(self.request.project_text.make().as_bytes())
-    }
-
     /// The error of one host alone.
     pub(super) fn broken(&self, name: &HostName, error: HostError) -> BakeError {
         BakeError::hosts(vec![failure(name, error)], self.outlines.len())

@@ -24,6 +24,7 @@ use super::plan::{Outline, Plan, Shape};
 use super::spool::Spool;
 use super::worker::{Order, Shared};
 use crate::base::atomic::Durability;
+use crate::base::digest::Sha256Digest;
 use crate::base::report::Reporter;
 use crate::image::RawWriter;
 use crate::project::HostName;
@@ -125,16 +126,17 @@ pub fn bake(plan: &Plan<'_>, execution: &Execution<'_>) -> Result<Baked, BakeErr
     let mut templates = distinct(templates);
     others.add_templates(&mut templates);
     others.note(&shared)?;
+    let text = plan.request.project_text.make();
     let baked = Baked {
         project: ProjectRecord {
             name: plan.name().to_owned(),
-            sha256: plan.project_digest(),
+            sha256: Sha256Digest::of(text.as_bytes()),
         },
         templates,
         hosts: total,
         kept,
     };
-    closing::close(shared, &others, &baked)?;
+    closing::close(shared, &others, &baked, &text)?;
     Ok(baked)
 }
 

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::include::{Includer, Sink};
-use super::schema;
 use super::wording::Problems;
 use crate::diag::{SourceId, SourceMap, Span};
-use crate::lang::{self, Formatter};
+use crate::lang::Formatter;
 
 /// The canonical text of a project, made from the texts that were read when it is asked for: of a large project it takes as
 /// much memory as they do.
@@ -35,7 +34,7 @@ impl CanonicalText {
             included: self.sources.included().collect(),
             problems: Problems::new(false),
         };
-        again.text(whole.source, &mut Vec::new(), &mut |node, _| {
+        let _told_before = again.parse(whole.source, &mut Vec::new(), &mut |node, _| {
             formatter.push(&node);
         });
         formatter.finish()
@@ -50,21 +49,15 @@ struct Again<'a> {
     problems: Problems,
 }
 
-impl Again<'_> {
-    fn text(&mut self, id: SourceId, context: &mut Vec<String>, sink: Sink<'_>) {
-        let source = Arc::clone(self.sources.get(id));
-        let around = context.clone();
-        let _told_before = lang::parse_each(&source, id, schema::holds_lines, &around, &mut |node| {
-            self.splice(node, context, sink);
-        });
-    }
-}
-
 impl Includer for Again<'_> {
     fn include(&mut self, _path: &str, directive: Span, context: &mut Vec<String>, sink: Sink<'_>) {
         if let Some(id) = self.included.get(&directive) {
-            self.text(*id, context, sink);
+            let _told_before = self.parse(*id, context, sink);
         }
+    }
+
+    fn sources(&self) -> &SourceMap {
+        self.sources
     }
 
     fn problems(&mut self) -> &mut Problems {

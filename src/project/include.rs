@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::schema;
 use super::wording::{Problems, Stage};
 use crate::diag::{SourceId, SourceMap, Span};
-use crate::lang::{self, Include, Node};
+use crate::lang::{self, Include, Node, SyntaxError};
 
 /// How deep files may include files.
 const DEPTH_MAX: usize = 32;
@@ -25,8 +25,21 @@ pub(super) trait Includer {
     /// Hands the nodes of the text `path`, which `directive` asks for inside the blocks `context`, to `sink`.
     fn include(&mut self, path: &str, directive: Span, context: &mut Vec<String>, sink: Sink<'_>);
 
+    /// The texts that were read.
+    fn sources(&self) -> &SourceMap;
+
     /// What is wrong so far.
     fn problems(&mut self) -> &mut Problems;
+
+    /// Hands the nodes of the text `id`, which stands inside the blocks `context`, to `sink`; answers what is wrong with its
+    /// syntax.
+    fn parse(&mut self, id: SourceId, context: &mut Vec<String>, sink: Sink<'_>) -> Vec<SyntaxError> {
+        let source = Arc::clone(self.sources().get(id));
+        let around = context.clone();
+        lang::parse_each(&source, id, schema::holds_lines, &around, &mut |node| {
+            self.splice(node, context, sink);
+        })
+    }
 
     /// Hands `node`, which stands inside the blocks `context`, to `sink`, every directive in it replaced by what it names.
     fn splice(&mut self, node: Node, context: &mut Vec<String>, sink: Sink<'_>) {
@@ -95,11 +108,7 @@ impl Reader<'_> {
             return;
         };
         self.open.push((identity, id));
-        let source = Arc::clone(self.sources.get(id));
-        let around = context.clone();
-        let errors = lang::parse_each(&source, id, schema::holds_lines, &around, &mut |node| {
-            self.splice(node, context, sink);
-        });
+        let errors = self.parse(id, context, sink);
         self.open.pop();
         self.problems.begin(Stage::Syntax);
         for error in errors {
@@ -155,6 +164,10 @@ impl Reader<'_> {
 impl Includer for Reader<'_> {
     fn include(&mut self, path: &str, directive: Span, context: &mut Vec<String>, sink: Sink<'_>) {
         self.read(path, Some(directive), context, sink);
+    }
+
+    fn sources(&self) -> &SourceMap {
+        self.sources
     }
 
     fn problems(&mut self) -> &mut Problems {
