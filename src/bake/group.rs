@@ -74,7 +74,7 @@ pub(super) fn bake_group(shared: &Shared<'_>, group: &Group<'_>) -> Vec<HostFail
         .div_ceil(rayon::current_num_threads())
         .clamp(1, most);
     if !group.shape.format.is_delta() {
-        shared.writer.announce(group.orders.len().div_ceil(size));
+        shared.writer.announce(&group.prepared.base, group.orders.len());
     }
     group
         .orders

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Written;
-use super::output::{AlignedBuffer, Output, Way};
+use super::output::{AlignedBuffer, Direct, Output};
 use super::target::Target;
 use crate::base::PathError;
 use crate::block::{BlockDevice as _, is_zero};
@@ -77,7 +77,7 @@ fn read_shared<'b>(base: &BaseImage, window: &Range<u64>, buffer: &'b mut Aligne
 
 impl<'a> Copying<'a> {
     /// Finds out what is to be written, and gives the file its length.
-    pub(super) fn begin(target: Target<'a>, way: Way<'a>) -> Self {
+    pub(super) fn begin(target: Target<'a>, known: Direct<'a>) -> Self {
         let delta = target.delta;
         let (mut changed, mut zeros) = (Ranges::default(), Ranges::default());
         for (offset, unit) in delta.units() {
@@ -99,7 +99,7 @@ impl<'a> Copying<'a> {
         }
         Self {
             outcome: target.set_len(),
-            output: Output::open(target.file, target.path, way),
+            output: Output::open(target.file, target.path, known),
             data: shown.difference(&zeros).union(&changed),
             changed,
             target,

@@ -2,17 +2,16 @@
 //!
 //! Where the host's file system can share blocks between files (a reflink), the image starts as a clone of the
 //! template and only differences are written. Elsewhere a batch of images is written side by side, from front to back:
-//! each piece of the template is read once for all of them. What has to be on the disk in the end goes past the page
-//! cache; what need not is divided between the disk and the page cache, and the last of it goes the way that is faster
-//! here. All ways give the same bytes.
+//! each piece of the template is read once for all of them. It goes past the page cache, but for the last of what need
+//! not be on the disk in the end ([`routes`]). All ways give the same bytes.
 
 mod copying;
 mod output;
+mod routes;
 mod target;
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::ioctl_ficlone;
 use rustix::io::Errno;
@@ -23,22 +22,19 @@ use crate::base::AtomicFile;
 use crate::base::atomic::Durability;
 use crate::block::Delta;
 use copying::{Copying, copy_base};
-use output::{Choice, Direct, Paces, Way};
+use output::Direct;
+use routes::Routes;
 use target::Target;
 
 /// Writes raw images of one project. Any number of threads may share it.
 #[derive(Debug)]
 pub struct RawWriter {
     durability: Durability,
-    /// Held by the one batch that is written past the page cache where the others go through it.
-    disk: Mutex<()>,
     /// Set once a clone was refused, so that the other hosts need not try.
     cannot_clone: AtomicBool,
     /// The same of writing past the page cache.
     cannot_write_directly: AtomicBool,
-    /// How many batches were announced and have not begun.
-    waiting: AtomicUsize,
-    paces: Paces,
+    routes: Routes,
 }
 
 /// One image to write.
@@ -65,17 +61,16 @@ impl RawWriter {
     pub fn new(durability: Durability) -> Self {
         Self {
             durability,
-            disk: Mutex::new(()),
             cannot_clone: AtomicBool::new(false),
             cannot_write_directly: AtomicBool::new(false),
-            waiting: AtomicUsize::new(0),
-            paces: Paces::default(),
+            routes: Routes::new(routes::page_cache_room_bytes()),
         }
     }
 
-    /// Says how many batches will be written: as long as some are waiting, the disk is kept busy.
-    pub fn announce(&self, batches: usize) {
-        self.waiting.fetch_add(batches, Ordering::Relaxed);
+    /// Says that `images` of `base` will be written, so that it is known how much is left.
+    pub fn announce(&self, base: &BaseImage, images: usize) {
+        let images = u64::try_from(images).unwrap_or(u64::MAX);
+        self.routes.announce(base.data_bytes().saturating_mul(images));
     }
 
     /// Writes the image that differs from `base` by `delta`, ready to be persisted as `destination`.
@@ -98,10 +93,6 @@ impl RawWriter {
         base: &BaseImage,
         orders: &[RawOrder<'_>],
     ) -> Vec<Result<(AtomicFile, Written), ImageError>> {
-        self.waiting
-            .update(Ordering::Relaxed, Ordering::Relaxed, |waiting| {
-                waiting.saturating_sub(1)
-            });
         let files: Vec<_> = orders
             .iter()
             .map(|order| AtomicFile::create_private(order.destination))
@@ -131,25 +122,13 @@ impl RawWriter {
         base: &BaseImage,
         targets: Vec<Option<Target<'_>>>,
     ) -> Vec<Option<Result<Written, ImageError>>> {
-        // One stream keeps a disk busy, and needs hardly a processor; so the others have the page cache to themselves.
-        let disk = match self.durability {
+        let stream = match self.durability {
             Durability::Sync => None,
-            Durability::NoSync => self.disk.try_lock().ok(),
+            Durability::NoSync => Some(self.routes.stream()),
         };
-        let is_refused = &self.cannot_write_directly;
-        let way = match self.durability {
-            Durability::Sync => Way::PastCache(Direct {
-                is_refused,
-                choice: None,
-            }),
-            Durability::NoSync if disk.is_some() => Way::PastCache(Direct {
-                is_refused,
-                choice: Some(Choice {
-                    waiting: &self.waiting,
-                    paces: &self.paces,
-                }),
-            }),
-            Durability::NoSync => Way::ThroughCache,
+        let known = Direct {
+            is_refused: &self.cannot_write_directly,
+            stream: stream.as_ref(),
         };
         let mut outcomes = Vec::with_capacity(targets.len());
         let mut copies = Vec::new();
@@ -157,7 +136,7 @@ impl RawWriter {
             outcomes.push(target.and_then(|target| match self.clone_base(&target) {
                 Ok(true) => Some(target.finish_clone()),
                 Ok(false) => {
-                    copies.push((place, Copying::begin(target, way)));
+                    copies.push((place, Copying::begin(target, known)));
                     None
                 }
                 Err(error) => Some(Err(error)),

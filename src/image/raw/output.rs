@@ -9,12 +9,13 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use super::routes::Stream;
 use crate::image::ranges::UNIT;
 
 /// What direct writes are aligned to: no disk has larger blocks.
@@ -50,66 +51,25 @@ impl AlignedBuffer {
     }
 }
 
-/// How bytes get into a file.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Way<'a> {
-    /// The kernel writes them to the disk in its own time.
-    ThroughCache,
-    /// Straight to the disk.
-    PastCache(Direct<'a>),
-}
-
 /// What is known of writing past the page cache.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Direct<'a> {
     /// Set once the file system refused that, so that other files need not try.
     pub(super) is_refused: &'a AtomicBool,
     /// What decides whether that is the better way; nothing if all of it has to be on the disk anyway.
-    pub(super) choice: Option<Choice<'a>>,
-}
-
-/// What the disk and the page cache have to do.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Choice<'a> {
-    /// How much is still to be begun: as long as there is any, the disk takes its share.
-    pub(super) waiting: &'a AtomicUsize,
-    /// With nothing left to begin, all goes the faster way.
-    pub(super) paces: &'a Paces,
-}
-
-/// How long writing took the last time, in nanoseconds a MiB; 0 where that is not known.
-#[derive(Debug, Default)]
-pub(super) struct Paces {
-    direct: AtomicU64,
-    cached: AtomicU64,
+    pub(super) stream: Option<&'a Stream<'a>>,
 }
 
 impl Direct<'_> {
-    /// Whether the disk is the better place for what comes now.
     fn is_wanted(&self) -> bool {
-        self.choice.is_none_or(|choice| {
-            choice.waiting.load(Ordering::Relaxed) > 0 || choice.paces.direct_is_faster()
-        })
+        self.stream.is_none_or(Stream::goes_direct)
     }
 
-    /// Remembers how long `bytes`, now written, took to be.
-    fn note(&self, pace: fn(&Paces) -> &AtomicU64, bytes: &[u8], begun: Instant) {
-        let Some(choice) = self.choice else { return };
-        let nanoseconds = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let mebibytes = u64::try_from(bytes.len() >> 20).unwrap_or(u64::MAX);
-        // What is short tells little.
-        if let Some(each) = nanoseconds.checked_div(mebibytes) {
-            pace(choice.paces).store(each.max(1), Ordering::Relaxed);
+    /// Takes note of what was written.
+    fn wrote(&self, bytes: &[u8], is_direct: bool, begun: Instant) {
+        if let Some(stream) = self.stream {
+            stream.wrote(bytes.len(), is_direct, begun);
         }
-    }
-}
-
-impl Paces {
-    /// Whether the disk was faster than the page cache; each is tried once.
-    fn direct_is_faster(&self) -> bool {
-        let direct = self.direct.load(Ordering::Relaxed);
-        let cached = self.cached.load(Ordering::Relaxed);
-        direct == 0 || cached != 0 && direct < cached
     }
 }
 
@@ -121,21 +81,20 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// Opens `file`, which lies at `path`, a second time if it is to be written past the page cache.
-    pub(super) fn open(file: &'a File, path: &Path, way: Way<'a>) -> Self {
+    /// Opens `file`, which lies at `path`, a second time, to write it past the page cache.
+    pub(super) fn open(file: &'a File, path: &Path, known: Direct<'a>) -> Self {
         let open = || {
             let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
             OpenOptions::new().write(true).custom_flags(flags).open(path).ok()
         };
-        let direct = match way {
-            Way::PastCache(known) if !known.is_refused.load(Ordering::Relaxed) => {
-                open().map(|file| (file, known))
-            }
-            Way::PastCache(_) | Way::ThroughCache => None,
-        };
+        let is_refused = known.is_refused.load(Ordering::Relaxed);
         Self {
             ordinary: file,
-            direct,
+            direct: if is_refused {
+                None
+            } else {
+                open().map(|file| (file, known))
+            },
         }
     }
 
@@ -164,13 +123,13 @@ impl<'a> Output<'a> {
                     return self.write_cached(offset_bytes, bytes);
                 }
                 done => {
-                    known.note(|paces| &paces.direct, bytes, begun);
+                    known.wrote(bytes, true, begun);
                     return done;
                 }
             }
         }
         self.write_cached(offset_bytes, bytes)?;
-        known.note(|paces| &paces.cached, bytes, begun);
+        known.wrote(bytes, false, begun);
         Ok(())
     }
 
@@ -194,18 +153,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_bytes_go_the_faster_way_once_both_were_tried() {
-        let paces = Paces::default();
-        assert!(paces.direct_is_faster());
-        paces.direct.store(700, Ordering::Relaxed);
-        assert!(!paces.direct_is_faster());
-        paces.cached.store(701, Ordering::Relaxed);
-        assert!(paces.direct_is_faster());
-        paces.cached.store(600, Ordering::Relaxed);
-        assert!(!paces.direct_is_faster());
-    }
-
-    #[test]
     fn a_buffer_is_aligned_and_a_refused_write_goes_the_ordinary_way() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("image");
@@ -217,9 +164,9 @@ mod tests {
         let is_refused = AtomicBool::new(false);
         let known = Direct {
             is_refused: &is_refused,
-            choice: None,
+            stream: None,
         };
-        let mut output = Output::open(&file, &path, Way::PastCache(known));
+        let mut output = Output::open(&file, &path, known);
         // Memory that is not aligned is refused by a file system that looks at it.
         output.write(0, &bytes[1..10_001]).unwrap();
         output.write(10_000, &bytes[..10_000]).unwrap();
