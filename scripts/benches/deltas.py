@@ -5,6 +5,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from benches.shell import run
@@ -21,11 +22,11 @@ PAIRS = [
 class Deltas:
     """Every run has a directory of its own that stays until the end, so that nothing is removed."""
 
-    def __init__(self, program, place, template, text):
+    def __init__(self, program, place, template, lines):
         self.program = program
         self.place = pathlib.Path(place)
         self.template = template
-        self.text = text
+        self.lines = lines
         self.runs = 0
 
     def fresh(self):
@@ -35,21 +36,34 @@ class Deltas:
         os.sync()
         return directory
 
+    def free_memory(self):
+        """Frees the memory of what was written, but not of what a bake starts from: where there is none left, making room
+        takes the next run as much processor time as all else that the kernel does for it."""
+        os.sync()
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("1")
+        for shared in (self.template, self.program):
+            with open(shared, "rb", buffering=0) as file:
+                while file.read(2**17):
+                    pass
+
     def bake(self, hosts, form):
         """Wall-clock seconds, processor seconds, peak memory in bytes, and the directory with the images."""
         directory = self.fresh()
         project = directory / "bench.mln"
-        project.write_text(self.text(hosts))
+        # What this process has in memory counts for those that it starts: it holds neither projects nor what they say.
+        with open(project, "w") as file:
+            file.writelines(self.lines(hosts))
         places = ["-T", self.template.parent, "-P", directory]
         command = [self.program, *places, "bake", project, "--jobs", "2", "--format", form, *FLAGS]
-        start = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(f"bench: bake of {hosts} deltas failed:\n{errors.decode()}")
+        with tempfile.TemporaryFile() as errors:
+            start = time.monotonic()
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.monotonic() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                errors.seek(0)
+                sys.exit(f"bench: bake of {hosts} deltas failed:\n{errors.read().decode()}")
         return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, directory
 
     def create(self, hosts):
@@ -67,20 +81,25 @@ class Deltas:
         }
 
     def scale(self, most, rounds):
-        """For 10, 100, ... hosts: seconds, processor time, peak memory and disk, each the median of the rounds."""
-        rows = []
-        hosts = 10
-        while hosts <= most:
-            runs = [self.measured(hosts) for _ in range(rounds)]
-            rows.append((hosts, *map(statistics.median, zip(*runs))))
-            print(f"  {hosts} hosts: {rows[-1][1]:.2f} s", file=sys.stderr)
-            hosts *= 10
-        return rows
+        """For 10, 100, ... hosts: seconds, processor time, peak memory and disk, each the median of the rounds.
+
+        Every round has all numbers in turn, so that what changes on the machine changes for all of them.
+        """
+        numbers = [10**power for power in range(1, 10) if 10**power <= most]
+        runs = {hosts: [] for hosts in numbers}
+        for number in range(rounds):
+            for hosts in numbers:
+                runs[hosts].append(self.measured(hosts))
+                print(f"  round {number + 1}: {hosts} hosts: {runs[hosts][-1][0]:.2f} s", file=sys.stderr)
+        return [(hosts, *map(statistics.median, zip(*runs[hosts]))) for hosts in numbers]
 
     def measured(self, hosts):
         """Seconds, processor seconds, peak memory and disk in bytes of one bake, whose images stay."""
+        self.free_memory()
         seconds, processor, memory, directory = self.bake(hosts, "qcow2")
-        disk = sum(image.stat().st_blocks * 512 for image in directory.glob("bench/*/root.qcow2"))
+        sectors = ["find", directory / "bench", "-name", "root.qcow2", "-printf", "%b\\n"]
+        with subprocess.Popen(sectors, stdout=subprocess.PIPE) as found:
+            disk = sum(int(line) * 512 for line in found.stdout)
         return seconds, processor, memory, disk
 
 
