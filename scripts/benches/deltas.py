@@ -5,10 +5,9 @@ import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
-from benches.shell import run
+from benches.shell import into_memory, measured, run
 
 # The peer neither configures nor checks anything, so that the check is left out; nothing is synced on either side.
 FLAGS = ["--no-sync", "--verify", "none"]
@@ -41,29 +40,18 @@ class Deltas:
         takes the next run as much processor time as all else that the kernel does for it."""
         os.sync()
         pathlib.Path("/proc/sys/vm/drop_caches").write_text("1")
-        for shared in (self.template, self.program):
-            with open(shared, "rb", buffering=0) as file:
-                while file.read(2**17):
-                    pass
+        into_memory(self.template, self.program)
 
     def bake(self, hosts, form):
         """Wall-clock seconds, processor seconds, peak memory in bytes, and the directory with the images."""
         directory = self.fresh()
         project = directory / "bench.mln"
-        # What this process has in memory counts for those that it starts: it holds neither projects nor what they say.
+        # What this process has in memory counts for those that it starts: so that no project is held.
         with open(project, "w") as file:
             file.writelines(self.lines(hosts))
         places = ["-T", self.template.parent, "-P", directory]
         command = [self.program, *places, "bake", project, "--jobs", "2", "--format", form, *FLAGS]
-        with tempfile.TemporaryFile() as errors:
-            start = time.monotonic()
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.monotonic() - start
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                errors.seek(0)
-                sys.exit(f"bench: bake of {hosts} deltas failed:\n{errors.read().decode()}")
+        seconds, usage = measured(command)
         return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, directory
 
     def create(self, hosts):

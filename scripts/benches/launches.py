@@ -4,8 +4,8 @@ import os
 import pathlib
 import shutil
 import subprocess
-import sys
-import time
+
+from benches.shell import measured
 
 PROJECT = """global {{ project bench }}
 switch lan {{ }}
@@ -64,18 +64,7 @@ class Launches:
 
     def finish(self, words):
         """Runs a program to its end; gives seconds of wall-clock time."""
-        start = time.monotonic()
-        # What stays behind must not hold a pipe of ours open.
-        with open(self.place / "output", "w+b") as output:
-            process = subprocess.Popen(
-                words, env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-            seconds = time.monotonic() - start
-            process.returncode = os.waitstatus_to_exitcode(status)
-            output.seek(0)
-            if process.returncode:
-                sys.exit(f"bench: {words[0]} failed:\n{output.read().decode()}")
+        seconds, usage = measured(words, env=self.environment)
         if "launch" in words:
             self.peak = max(self.peak, usage.ru_maxrss)
         return seconds
